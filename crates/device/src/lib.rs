@@ -1,0 +1,1 @@
+//! Network devices for estab: TUN, an in-memory link, and the wrappers capture and impair.

@@ -1,0 +1,1 @@
+//! TCP in user space with tokio sockets, every connection's life explained.

@@ -1,0 +1,1 @@
+//! A virtual clock and network for whole worlds of estab stacks.
