@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod observe;
 mod segment;
 mod sequence;
 mod time;
