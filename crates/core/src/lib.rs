@@ -6,11 +6,15 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod congestion;
+mod connection;
 pub mod observe;
 mod segment;
 mod sequence;
 mod time;
+mod timer_wheel;
 mod tuple;
+mod wire;
 
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use sequence::SeqNumber;

@@ -1,0 +1,4 @@
+//! One connection.
+
+mod reassembly;
+mod rtt;

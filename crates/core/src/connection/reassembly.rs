@@ -1,0 +1,1 @@
+//! Out-of-order data, held until the hole fills (RFC 9293 §3.10.7.4).

@@ -1,0 +1,1 @@
+//! The retransmission timeout (RFC 6298).
