@@ -8,6 +8,7 @@ extern crate std;
 
 mod congestion;
 mod connection;
+mod list;
 pub mod observe;
 mod segment;
 mod sequence;
