@@ -1,1 +1,59 @@
-fn main() {}
+//! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`.
+
+mod setup;
+mod test;
+mod tidy;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+/// The chores of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Installs the programs which the tests drive.
+    Setup,
+    /// Runs every check a change must pass, then prints `N passed, N failed, N skipped`.
+    Test(test::Options),
+    /// Checks the house style of every Rust file that git tracks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Answers whether all is well; an error means that it could not be found out.
+fn run(chore: Chore) -> anyhow::Result<bool> {
+    let root = repository_root()?;
+    match chore {
+        Chore::Setup => setup::run().map(|()| true),
+        Chore::Test(options) => test::run(&root, &options),
+        Chore::Tidy => tidy::run(&root),
+    }
+}
+
+/// Asked for at run time, because a binary may be shared by several checkouts.
+fn repository_root() -> anyhow::Result<PathBuf> {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    let root = PathBuf::from(manifest).join("..");
+    root.canonicalize()
+        .with_context(|| format!("no repository at {}", root.display()))
+}
