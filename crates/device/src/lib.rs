@@ -2,11 +2,15 @@
 //!
 //! Every device carries IP packets, without link-layer header. Wrappers compose: `Capture<Impair<Tun>>`.
 
+mod memory;
+
 use std::io;
 use std::task::{Context, Poll};
 
 use estab_core::Instant;
 use estab_core::observe::Transition;
+
+pub use memory::{Memory, pair};
 
 /// Something that carries IP packets to and from the wire.
 pub trait Device {
