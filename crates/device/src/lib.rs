@@ -2,6 +2,7 @@
 //!
 //! Every device carries IP packets, without link-layer header. Wrappers compose: `Capture<Impair<Tun>>`.
 
+mod impair;
 mod memory;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 use estab_core::Instant;
 use estab_core::observe::Transition;
 
+pub use impair::{Counters, Impair, Impairment, ImpairmentError, Verdict};
 pub use memory::{Memory, pair};
 
 /// Something that carries IP packets to and from the wire.
