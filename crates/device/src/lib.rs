@@ -2,6 +2,7 @@
 //!
 //! Every device carries IP packets, without link-layer header. Wrappers compose: `Capture<Impair<Tun>>`.
 
+mod capture;
 mod impair;
 mod memory;
 
@@ -11,6 +12,7 @@ use std::task::{Context, Poll};
 use estab_core::Instant;
 use estab_core::observe::Transition;
 
+pub use capture::{Capture, CaptureStatus};
 pub use impair::{Counters, Impair, Impairment, ImpairmentError, Verdict};
 pub use memory::{Memory, pair};
 
