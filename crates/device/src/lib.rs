@@ -2,11 +2,24 @@
 //!
 //! Every device carries IP packets, without link-layer header. Wrappers compose: `Capture<Impair<Tun>>`.
 
+mod capture;
+mod impair;
+mod memory;
+#[cfg(target_os = "linux")]
+mod tun;
+
 use std::io;
 use std::task::{Context, Poll};
 
 use estab_core::Instant;
 use estab_core::observe::Transition;
+
+pub use capture::{Capture, CaptureStatus};
+pub use impair::{Counters, Impair, Impairment, ImpairmentError, Verdict};
+pub use ipnet::{self, IpNet};
+pub use memory::{Memory, pair};
+#[cfg(target_os = "linux")]
+pub use tun::{Tun, TunBuilder, TunError, bring_up_loopback};
 
 /// Something that carries IP packets to and from the wire.
 pub trait Device {
@@ -47,4 +60,18 @@ pub trait Device {
     /// Is told of a state change: one with a cause by arrival belongs to the packet received last, any other
     /// to the connection's next packet out. Wrappers pass it on.
     fn annotate(&mut self, _transition: &Transition) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_device_can_move_to_another_thread() {
+        fn assert_send<T: Send>() {}
+        assert_send::<Impair<Memory>>();
+        assert_send::<Capture<Memory, std::fs::File>>();
+        #[cfg(target_os = "linux")]
+        assert_send::<Capture<Impair<Tun>, std::fs::File>>();
+    }
 }
