@@ -1,1 +1,2 @@
+//! The command `estab`.
 fn main() {}

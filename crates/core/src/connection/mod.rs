@@ -1,4 +1,321 @@
-//! One connection.
+//! One connection: its state, both directions of data, its timers and what there is to tell about it.
+//!
+//! The parts follow a segment's way: `arrival` and `acknowledgment` judge what comes in, `emission` decides
+//! what goes out, `calls` is the application, `timeout` the clock. Arriving never sends: it changes variables
+//! and marks that an ACK is owed.
 
+mod acknowledgment;
+mod arrival;
+pub(crate) mod arrows;
+mod calls;
+mod emission;
+mod icmp;
+mod opening;
+mod queue;
 mod reassembly;
+mod receive;
 mod rtt;
+mod send;
+pub(crate) mod state;
+mod status;
+mod timeout;
+
+use bitflags::bitflags;
+
+use crate::context::Context;
+use crate::list::Links;
+use crate::observe::{Cause, DiscardReason, Initiator, LifeId, Observer, ResetReason, StateName};
+use crate::stack::ListenerId;
+use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
+
+pub use calls::Shutdown;
+pub(crate) use opening::{Handshake, advertised_mss, receive_shift, usable_mss};
+use receive::ReceiveSide;
+use send::SendSide;
+use state::{EnterTimeWait, Next, State};
+pub use status::{Call, LastCall, Status, Timer, TimerKind};
+use timeout::Timers;
+
+bitflags! {
+    /// What an application waiting on a socket may now find.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Readiness: u8 {
+        /// A read would not block: data, end of file or an error.
+        const READABLE = 1;
+        /// A write would not block: room, a connection made, or an error.
+        const WRITABLE = 1 << 1;
+    }
+}
+
+/// Who holds a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An application, by a socket.
+    Application,
+    /// A listener's accept queue.
+    AcceptQueue(ListenerId),
+    /// Nobody: the application has closed, the connection ends on its own.
+    Nobody,
+}
+
+/// How a connection left its slot.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    TimeWait(EnterTimeWait),
+    Closed,
+}
+
+/// The timestamps of a connection (RFC 7323 §4.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimestampState {
+    /// TS.Recent.
+    pub(crate) recent: u32,
+    /// When TS.Recent was taken: it is worthless after 24 days (RFC 7323 §5.5).
+    pub(crate) recent_at: Instant,
+    /// Last.ACK.sent.
+    pub(crate) last_ack_sent: SeqNumber,
+    /// What our clock adds to the stack's.
+    pub(crate) offset: u32,
+}
+
+/// What a connection remembers of its life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History {
+    pub(crate) opened_at: Instant,
+    pub(crate) entered_at: Instant,
+    /// The last segment received: keep-alive counts from here.
+    pub(crate) heard_at: Instant,
+    /// Who sent, or decided to send, the first FIN or RST.
+    pub(crate) first_closer: Option<Initiator>,
+    pub(crate) end_of_file_delivered: bool,
+    pub(crate) last_call: Option<LastCall>,
+    pub(crate) segs_in: u64,
+    pub(crate) segs_out: u64,
+    pub(crate) retransmissions: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_acked: u64,
+}
+
+/// A slot of the connection table.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) life: LifeId,
+    pub(crate) tuple: FourTuple,
+    /// `None` once the connection has ended; what was received may still be read.
+    state: Option<State>,
+    /// Set when the state has just been left; the stack takes it.
+    exit: Option<Exit>,
+    /// Why it ended, once it has.
+    pub(crate) ended: Option<Cause>,
+    /// The same, until the application was told.
+    error: Option<Cause>,
+    send: SendSide,
+    receive: ReceiveSide,
+    timestamps: Option<TimestampState>,
+    timers: Timers,
+    options: SocketOptions,
+    pub(crate) owner: Owner,
+    history: History,
+    /// No challenge ACK before this moment (Linux's `tcp_invalid_ratelimit`).
+    challenge_after: Instant,
+    /// What became ready and was not yet told.
+    pub(crate) readiness: Readiness,
+    pub(crate) ready_links: Links,
+    pub(crate) event_links: Links,
+    pub(crate) accept_links: Links,
+    /// Whether the slot is linked into the ready list.
+    pub(crate) is_ready: bool,
+    /// Whether it is linked into the list of news.
+    pub(crate) has_news: bool,
+    /// ICMP errors that did not end it (RFC 5461 §2).
+    soft_errors: u32,
+}
+
+impl Connection {
+    /// The bare name of the state, CLOSED once it has ended.
+    pub(crate) fn state_name(&self) -> StateName {
+        self.state.as_ref().map_or(StateName::Closed, State::name)
+    }
+
+    /// The state of a connection that has not ended.
+    fn state(&self) -> &State {
+        self.state
+            .as_ref()
+            .expect("an ended connection is in no table that leads here")
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        self.state
+            .as_mut()
+            .expect("an ended connection is in no table that leads here")
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.is_none()
+    }
+
+    /// TS.Recent, if timestamps are in use.
+    pub(crate) fn ts_recent(&self) -> Option<u32> {
+        self.timestamps.map(|timestamps| timestamps.recent)
+    }
+
+    /// Whether an ACK was owed when the connection left its slot.
+    pub(crate) fn take_owed_ack(&mut self) -> bool {
+        let owed = self.receive.owed != receive::AckOwed::No;
+        self.receive.acked();
+        owed
+    }
+
+    /// The host goes away: the peer is told, the application will be.
+    pub(crate) fn shut_down<O: Observer>(&mut self, cx: &mut Context<O>) {
+        self.reset(cx, Cause::Shutdown, ResetReason::Shutdown);
+    }
+
+    /// How the state was left, if that has just happened.
+    pub(crate) fn take_exit(&mut self) -> Option<Exit> {
+        self.exit.take()
+    }
+
+    /// The only way to change the state: by an arrow and for a cause.
+    fn transition<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        cause: Cause,
+        arrow: impl FnOnce(State) -> Next,
+    ) {
+        let state = self
+            .state
+            .take()
+            .expect("an ended connection takes no arrow");
+        let from = state.name();
+        let to = match arrow(state) {
+            Next::Stay(state) => {
+                self.state = Some(state);
+                return;
+            }
+            Next::Enter(state) => self.state.insert(state).name(),
+            Next::TimeWait(entry) => {
+                self.exit = Some(Exit::TimeWait(entry));
+                StateName::TimeWait
+            }
+            Next::Closed => {
+                self.exit = Some(Exit::Closed);
+                StateName::Closed
+            }
+        };
+        self.history.entered_at = cx.now;
+        self.remember_closer(from, to, cause);
+        cx.transition(self.life, self.tuple, (from, to), cause);
+        if self.state.is_none() {
+            self.leave(cx, from, cause);
+        }
+    }
+
+    /// Who said first that there will be no more.
+    fn remember_closer(&mut self, from: StateName, to: StateName, cause: Cause) {
+        let closes = matches!(
+            to,
+            StateName::FinWait1 | StateName::CloseWait | StateName::TimeWait | StateName::Closed
+        );
+        let was_open = matches!(
+            from,
+            StateName::SynSent | StateName::SynReceived | StateName::Established
+        );
+        if closes && was_open && self.history.first_closer.is_none() {
+            self.history.first_closer = Some(cause.initiator());
+        }
+    }
+
+    /// The slot's part of an ending: nothing more is sent, what was received stays readable.
+    fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
+        self.ended = Some(cause);
+        self.send.clear();
+        self.receive.forget_out_of_order();
+        self.timers = Timers::default();
+        self.readiness |= Readiness::all();
+        let normal = matches!(
+            cause,
+            Cause::AckOfFin | Cause::Fin | Cause::Close | Cause::ShutdownWrite | Cause::LingerZero
+        );
+        if normal {
+            return;
+        }
+        self.error = Some(cause);
+        match from {
+            StateName::SynSent | StateName::SynReceived => cx.counters.attempt_fails += 1,
+            StateName::Established | StateName::CloseWait => cx.counters.estab_resets += 1,
+            _ => {}
+        }
+    }
+
+    /// Ends the connection without another word to the peer.
+    pub(crate) fn end<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
+        self.transition(cx, cause, |_| Next::Closed);
+    }
+
+    /// Ends the connection with a RST (RFC 9293 §3.10.5), where the peer knows of it at all.
+    pub(crate) fn reset<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        cause: Cause,
+        reason: ResetReason,
+    ) {
+        let state = self.state();
+        let farewell = !matches!(
+            state,
+            State::SynSent(_) | State::Closing(_) | State::LastAck(_)
+        );
+        if farewell {
+            let seq = state.snd_nxt();
+            let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
+            cx.reset(
+                Some(self.life),
+                self.tuple,
+                (seq, ack, Flags::RST | Flags::ACK),
+                reason,
+            );
+        }
+        self.end(cx, cause);
+    }
+
+    fn discard<O: Observer>(&self, cx: &mut Context<O>, reason: DiscardReason) {
+        cx.discard(Some(self.tuple), Some(self.life), reason);
+    }
+
+    /// Whether a segment with these numbers may be sent to correct the peer's picture: not more often than
+    /// twice a second, and within the stack's budget (RFC 5961 §10).
+    fn may_challenge<O: Observer>(&mut self, cx: &mut Context<O>) -> bool {
+        if cx.now < self.challenge_after || !cx.may_challenge() {
+            self.discard(cx, DiscardReason::ChallengeLimit);
+            return false;
+        }
+        self.challenge_after = cx.now + CHALLENGE_INTERVAL;
+        true
+    }
+
+    /// Answers a suspicious segment with an ACK (RFC 5961 §3.2, §4.2, §5.2).
+    fn challenge<O: Observer>(&mut self, cx: &mut Context<O>, reason: DiscardReason) {
+        self.discard(cx, reason);
+        if self.may_challenge(cx) {
+            cx.counters.tcp_challenge_ack += 1;
+            self.receive.owe_ack_now();
+        }
+    }
+
+    /// Tells an observer that a segment of this connection arrived.
+    fn note_arrival<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
+        self.history.segs_in += 1;
+        self.history.heard_at = cx.now;
+        let len = segment.payload.len() as u32;
+        cx.seen(
+            self.life,
+            segment,
+            len,
+            crate::observe::Direction::Received,
+            false,
+        );
+    }
+}
+
+/// How often one connection may answer suspicious segments.
+const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);

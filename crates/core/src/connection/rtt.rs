@@ -5,33 +5,14 @@
 
 use core::time::Duration;
 
+use crate::config::RtoBounds;
+
 /// G, the clock granularity, in microseconds.
 const GRANULARITY: u32 = 1_000;
 /// The longest sample kept, in microseconds; SRTT is held in eighths of one.
 const LONGEST_SAMPLE: u32 = u32::MAX >> 4;
 /// The timeout to start data with when the SYN's timer had expired (RFC 6298 §5.7).
 const AFTER_SYN_TIMEOUT: u32 = 3_000_000;
-
-/// The limits of the retransmission timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RtoBounds {
-    /// Before the first sample (RFC 6298 §2.1).
-    pub(crate) initial: Duration,
-    /// Never less (§2.4 says 1 s; like Linux, 200 ms).
-    pub(crate) min: Duration,
-    /// Never more, backed off or not (§2.5).
-    pub(crate) max: Duration,
-}
-
-impl Default for RtoBounds {
-    fn default() -> Self {
-        Self {
-            initial: Duration::from_secs(1),
-            min: Duration::from_millis(200),
-            max: Duration::from_secs(120),
-        }
-    }
-}
 
 /// The round-trip time of a connection, and the timeout that follows from it. In microseconds.
 #[derive(Clone, Debug)]

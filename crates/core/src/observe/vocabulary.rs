@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_reason_says_what_and_where() {
-        fn check<T: Copy + PartialEq + core::fmt::Debug>(
+        fn check<T: Copy + PartialEq + fmt::Debug>(
             all: &[T],
             index: fn(T) -> usize,
             text: fn(T) -> &'static str,

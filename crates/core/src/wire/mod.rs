@@ -14,7 +14,7 @@ use core::net::IpAddr;
 
 use etherparse::{Ipv4Header, Ipv6Header, ip_number};
 
-pub(crate) use icmp::{Icmp, IcmpError, IcmpKind, Unreachable};
+pub(crate) use icmp::{Icmp, IcmpError, IcmpKind};
 pub(crate) use options::encoded_len;
 
 use crate::observe::DiscardReason;
@@ -50,7 +50,7 @@ impl From<DiscardReason> for Unusable {
 
 /// What is known about an arriving segment's TCP checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Checksum {
+pub enum Checksum {
     /// Nothing: it has to be computed.
     Unknown,
     /// The device vouches for it (offload), so it is not computed again.

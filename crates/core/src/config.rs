@@ -1,0 +1,195 @@
+//! What a stack is told once, and what each socket may be told.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::congestion::Algorithm;
+
+/// The settings of a stack. Every table is bounded here.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The addresses that are ours. Packets to any other are not answered.
+    pub addresses: Vec<IpAddr>,
+    /// The largest IP packet of the link, in bytes: at least 576 for IPv4, 1280 for IPv6.
+    pub mtu: usize,
+    /// 2·MSL: how long TIME-WAIT lasts (RFC 9293 §3.6.1). Zero skips TIME-WAIT; at most 10 days.
+    pub time_wait: Duration,
+    /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
+    pub reset_ends_time_wait: bool,
+    /// How many connections there may be, TIME-WAIT and half-open ones not counted.
+    pub max_connections: usize,
+    /// How many half-open connections there may be.
+    pub max_syn_received: usize,
+    /// How many connections may be in TIME-WAIT; beyond, the oldest ends early.
+    pub max_time_wait: usize,
+    /// How many listeners there may be.
+    pub max_listeners: usize,
+    /// Answers that wait to be sent without a connection of their own (RST, SYN-ACK, challenge ACK, echo).
+    pub max_replies: usize,
+    /// Bytes of data arrived on SYNs that may be held until the handshake is done, all together.
+    pub max_syn_data: usize,
+    /// The range of ephemeral ports (RFC 6056 §3.2).
+    pub ephemeral_ports: RangeInclusive<u16>,
+    /// Times a SYN is sent again before `connect` fails: 6 is 127 s.
+    pub syn_retries: u8,
+    /// Times a SYN-ACK is sent again: 5 is 63 s.
+    pub syn_ack_retries: u8,
+    /// Times data is sent again before the connection ends (RFC 9293 §3.8.3, R2).
+    pub data_retries: u8,
+    /// The same for a connection that no application owns any more.
+    pub orphan_retries: u8,
+    /// How long FIN-WAIT-2 lasts when no application owns the connection.
+    pub fin_wait_2: Duration,
+    /// The bounds of the retransmission timeout (RFC 6298).
+    pub rto: RtoBounds,
+    /// How long a delayed ACK waits: below 500 ms (RFC 9293 §3.8.6.3).
+    pub delayed_ack: Duration,
+    /// How many of the first segments are acknowledged at once. 0 is plain RFC 9293.
+    pub quick_acks: u8,
+    /// Challenge ACKs a second, over all connections (RFC 5961 §10).
+    pub challenge_acks_per_second: u32,
+    /// Whether to offer timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// Whether to offer window scaling (RFC 7323).
+    pub window_scaling: bool,
+    /// Whether to offer selective acknowledgments (RFC 2018).
+    pub sack: bool,
+    /// The congestion control of new connections.
+    pub congestion: Algorithm,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            mtu: 1500,
+            time_wait: Duration::from_secs(60),
+            reset_ends_time_wait: false,
+            max_connections: 65_536,
+            max_syn_received: 4_096,
+            max_time_wait: 65_536,
+            max_listeners: 1_024,
+            max_replies: 4_096,
+            max_syn_data: 65_536,
+            ephemeral_ports: 32_768..=60_999,
+            syn_retries: 6,
+            syn_ack_retries: 5,
+            data_retries: 15,
+            orphan_retries: 8,
+            fin_wait_2: Duration::from_secs(60),
+            rto: RtoBounds::default(),
+            delayed_ack: Duration::from_millis(40),
+            quick_acks: 16,
+            challenge_acks_per_second: 1_000,
+            timestamps: true,
+            window_scaling: true,
+            sack: true,
+            congestion: Algorithm::default(),
+        }
+    }
+}
+
+/// The bounds of the retransmission timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtoBounds {
+    /// Before the first measurement (RFC 6298 §2.1).
+    pub initial: Duration,
+    /// The least: 200 ms as Linux, where RFC 6298 §2.4 says 1 s, SHOULD.
+    pub min: Duration,
+    /// The most, also after back-off.
+    pub max: Duration,
+}
+
+impl Default for RtoBounds {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(1),
+            min: Duration::from_millis(200),
+            max: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Keep-alive (RFC 9293 §3.8.4): off unless asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Time between probes.
+    pub interval: Duration,
+    /// Probes without an answer before the connection ends.
+    pub count: u8,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(7200),
+            interval: Duration::from_secs(75),
+            count: 9,
+        }
+    }
+}
+
+/// The options of a socket. Accepted connections inherit them from their listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Sends small segments at once, without Nagle's algorithm (RFC 9293 §3.7.4).
+    pub nodelay: bool,
+    /// Probes a silent peer.
+    pub keep_alive: Option<KeepAlive>,
+    /// How long sent data may stay unacknowledged before the connection ends (RFC 5482).
+    pub user_timeout: Option<Duration>,
+    /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
+    /// sends a RST when that time passes before everything is acknowledged.
+    pub linger: Option<Duration>,
+    /// Lets `listen` and `connect` take a port that an ending connection still holds.
+    pub reuse_address: bool,
+    /// Bytes the application may write ahead of the peer's acknowledgments.
+    pub send_buffer: usize,
+    /// Bytes that may wait for the application; bounds the window we offer.
+    pub receive_buffer: usize,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            nodelay: false,
+            keep_alive: None,
+            user_timeout: None,
+            linger: None,
+            reuse_address: false,
+            send_buffer: 256 * 1024,
+            receive_buffer: 256 * 1024,
+        }
+    }
+}
+
+impl SocketOptions {
+    /// The least and the most a buffer can be: below, no full segment fits; above, RFC 7323's largest
+    /// window cannot cover it.
+    pub(crate) const BUFFER: RangeInclusive<usize> = 2048..=1 << 29;
+
+    /// The options with buffer sizes brought into range.
+    pub(crate) fn clamped(mut self) -> Self {
+        let (least, most) = (*Self::BUFFER.start(), *Self::BUFFER.end());
+        self.send_buffer = self.send_buffer.clamp(least, most);
+        self.receive_buffer = self.receive_buffer.clamp(least, most);
+        self
+    }
+}
+
+/// What a listener does when its accept queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AcceptPolicy {
+    /// New SYNs are not answered; a child that completes waits for a place, and its peer gets a RST if
+    /// none comes free in the time of a handshake.
+    #[default]
+    Hold,
+    /// A child that completes is reset.
+    Reset,
+    /// The oldest child in the queue is reset to make room.
+    ShedOldest,
+}

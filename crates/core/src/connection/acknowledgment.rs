@@ -1,0 +1,247 @@
+//! What an arriving acknowledgment does: the send window, RTT, congestion control and loss recovery.
+
+use core::time::Duration;
+
+use super::send::Recovery;
+use super::timeout::Deadline;
+use super::{Connection, Owner, Readiness};
+use crate::congestion::CongestionControl;
+use crate::context::Context;
+use crate::observe::{Cause, DiscardReason, Observer};
+use crate::{Flags, Instant, Segment};
+
+impl Connection {
+    /// RFC 9293 §3.10.7.4, fifth step, for a segment with ACK. `None`: drop the segment.
+    pub(super) fn take_acknowledgment<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        segment: &Segment<'_>,
+    ) -> Option<()> {
+        let Some(snd) = self.state().snd().copied() else {
+            // FIN-WAIT-2: everything is acknowledged already.
+            return self.check_final_acknowledgment(cx, segment);
+        };
+        if snd.nxt.precedes(segment.ack) {
+            self.challenge(cx, DiscardReason::AckUnsent);
+            return None;
+        }
+        if segment.ack.precedes(snd.una - snd.max_wnd) {
+            self.challenge(cx, DiscardReason::AckOld);
+            return None;
+        }
+        if self.send.sack {
+            for block in segment.options.sack.iter() {
+                if snd.una.precedes(block.left) && block.right.precedes_or_is(snd.nxt) {
+                    self.send.queue.mark_sacked(block);
+                }
+            }
+        }
+        let wnd = self.scaled_window(segment);
+        if snd.una.precedes(segment.ack) {
+            self.advance_una(cx, segment);
+        } else if snd.una == segment.ack {
+            self.judge_duplicate(cx, segment, wnd);
+        }
+        self.update_send_window(cx.now, segment, wnd);
+        self.after_acknowledgment(cx);
+        Some(())
+    }
+
+    /// In FIN-WAIT-2 only an acknowledgment of what was never sent is wrong.
+    fn check_final_acknowledgment<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        segment: &Segment<'_>,
+    ) -> Option<()> {
+        if self.state().snd_nxt().precedes(segment.ack) {
+            self.challenge(cx, DiscardReason::AckUnsent);
+            return None;
+        }
+        Some(())
+    }
+
+    /// SEG.WND, scaled; the window of a SYN never is (RFC 7323 §2.2).
+    pub(super) fn scaled_window(&self, segment: &Segment<'_>) -> u32 {
+        let shift = if segment.has(Flags::SYN) {
+            0
+        } else {
+            self.send.shift
+        };
+        u32::from(segment.wnd) << shift
+    }
+
+    /// New data, our SYN or our FIN is acknowledged.
+    pub(super) fn advance_una<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
+        let now = cx.now;
+        let fin = self.state().fin();
+        let Some(snd) = self.state.as_mut().and_then(super::State::snd_mut) else {
+            return;
+        };
+        let old = *snd;
+        snd.una = segment.ack;
+        let acked = segment.ack - old.una;
+        let controls = u32::from(old.syn_unacked())
+            + u32::from(fin.is_some_and(|fin| fin.precedes(segment.ack)));
+        let data = acked - controls;
+        self.send.buffer.consume(data as usize);
+        let taken = self.send.queue.acknowledge(segment.ack);
+        self.measure(now, segment, taken.sent_at);
+        if old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none() {
+            self.send.rtt.syn_was_retransmitted();
+        }
+        self.send.timeouts = 0;
+        self.send.duplicate_acks = 0;
+        self.send.waiting_since = now;
+        self.history.bytes_acked += u64::from(data);
+        if data > 0 {
+            self.readiness |= Readiness::WRITABLE;
+            self.recover_or_grow(now, segment.ack, data, old.nxt - old.una);
+        }
+        self.arm_retransmission(now);
+    }
+
+    /// A round trip: of a segment sent once (RFC 6298 §3), else by its timestamp (RFC 7323 §4).
+    fn measure(&mut self, now: Instant, segment: &Segment<'_>, sent_at: Option<Instant>) {
+        if let Some(sent_at) = sent_at {
+            self.send.rtt.sample(now - sent_at);
+            self.send.rtt.reset_back_off();
+            return;
+        }
+        let (Some(ours), Some(theirs)) = (self.timestamps, segment.options.timestamps) else {
+            return;
+        };
+        let clock = ours.offset.wrapping_add(now.as_millis() as u32);
+        let elapsed = clock.wrapping_sub(theirs.echo);
+        // An echo from the future, or of half the clock ago, is no measurement.
+        if elapsed < u32::MAX / 2 {
+            let elapsed = Duration::from_millis(u64::from(elapsed.max(1)));
+            if elapsed < now - self.history.opened_at + Duration::from_millis(2) {
+                self.send.rtt.sample(elapsed);
+                self.send.rtt.reset_back_off();
+            }
+        }
+    }
+
+    /// RFC 6582 §3.2 step 3 in recovery; else the congestion window grows.
+    fn recover_or_grow(&mut self, now: Instant, ack: crate::SeqNumber, data: u32, flight: u32) {
+        let send = &mut self.send;
+        match send.recovery {
+            Recovery::Fast { recover } if ack.precedes(recover) => {
+                // Partial ACK: the next hole is lost too.
+                send.queue.mark_first_lost();
+                send.urgent = true;
+                let mss = u32::from(send.mss);
+                send.inflation = send.inflation.saturating_sub(data);
+                if data >= mss {
+                    send.inflation += mss;
+                }
+            }
+            Recovery::Fast { .. } => {
+                send.recovery = Recovery::Open;
+                send.inflation = 0;
+                send.congestion.on_recovered(now, send.queue.outstanding());
+            }
+            Recovery::Loss { recover } => {
+                if recover.precedes_or_is(ack) {
+                    send.recovery = Recovery::Open;
+                }
+                send.congestion.on_ack(now, data, send.rtt.srtt(), true);
+            }
+            Recovery::Open => {
+                send.inflation = 0;
+                // RFC 7661 §4.3: growth only when the window was used.
+                let window = send.congestion.window();
+                let limited = flight.saturating_mul(2) >= window
+                    || flight.saturating_add(u32::from(send.mss)) >= window;
+                send.congestion.on_ack(now, data, send.rtt.srtt(), limited);
+            }
+        }
+    }
+
+    /// RFC 5681 §2: a duplicate acknowledgment acknowledges nothing new while data is in flight, has no
+    /// data, no SYN, no FIN and the same window. Three of them show a loss (§3.2).
+    fn judge_duplicate<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        segment: &Segment<'_>,
+        wnd: u32,
+    ) {
+        let Some(snd) = self.state().snd().copied() else {
+            return;
+        };
+        let duplicate = segment.is_empty() && wnd == snd.wnd && !self.send.queue.is_empty();
+        if !duplicate || snd.wnd == 0 || snd.syn_unacked() {
+            return;
+        }
+        let send = &mut self.send;
+        let mss = u32::from(send.mss);
+        send.duplicate_acks = send.duplicate_acks.saturating_add(1);
+        match send.recovery {
+            Recovery::Fast { .. } => send.inflation += mss,
+            // RFC 6582 §3.2: what went out before the timeout may still draw duplicates.
+            Recovery::Loss { .. } => {}
+            Recovery::Open if send.duplicate_acks < 3 => {
+                send.inflation = u32::from(send.duplicate_acks) * mss; // RFC 3042
+            }
+            Recovery::Open => {
+                cx.counters.tcp_fast_retrans += 1;
+                send.recovery = Recovery::Fast { recover: snd.nxt };
+                send.congestion.on_congestion(cx.now, snd.nxt - snd.una);
+                send.queue.mark_first_lost();
+                send.inflation = 3 * mss;
+                send.urgent = true;
+            }
+        }
+    }
+
+    /// RFC 9293 §3.10.7.4: the window of the newest segment counts.
+    fn update_send_window(&mut self, now: Instant, segment: &Segment<'_>, wnd: u32) {
+        let Some(snd) = self.state.as_mut().and_then(super::State::snd_mut) else {
+            return;
+        };
+        let current = snd.una.precedes_or_is(segment.ack);
+        let newer = snd.wl1.precedes(segment.seq)
+            || (snd.wl1 == segment.seq && snd.wl2.precedes_or_is(segment.ack));
+        if !current || !newer {
+            return;
+        }
+        let before = snd.wnd;
+        snd.update_window(wnd, segment.seq, segment.ack);
+        if before == 0 && wnd > 0 {
+            // The window opens: what waited goes on, with its own timer.
+            self.send.probe = false;
+            self.send.timeouts = 0;
+            self.send.rtt.reset_back_off();
+            self.send.waiting_since = now;
+            if !self.send.queue.is_empty() {
+                self.send.queue.mark_all_lost();
+                self.send.urgent = true;
+            }
+            self.arm_retransmission(now);
+        } else if wnd == 0 {
+            // RFC 9293 §3.8.6.1: the connection stays as long as its probes are answered, but not for ever
+            // when nobody owns it any more.
+            if self.owner != Owner::Nobody {
+                self.send.timeouts = self.send.timeouts.min(1);
+            }
+            if !self.timers.retransmit.is_set() {
+                self.arm_retransmission(now);
+            }
+        }
+    }
+
+    /// Our FIN may be acknowledged, and with it a state passed.
+    fn after_acknowledgment<O: Observer>(&mut self, cx: &mut Context<O>) {
+        let state = self.state();
+        let (Some(fin), Some(snd)) = (state.fin(), state.snd()) else {
+            return;
+        };
+        if !fin.precedes(snd.una) {
+            return;
+        }
+        self.timers.retransmit = Deadline::NEVER;
+        self.timers.last = Deadline::NEVER;
+        self.transition(cx, Cause::AckOfFin, super::State::fin_acked);
+        self.arm_fin_wait_2(cx);
+    }
+}

@@ -1,0 +1,245 @@
+//! What the application asks of a connection (RFC 9293 §3.9.1, §3.10).
+
+use super::state::State;
+use super::timeout::Deadline;
+use super::{Call, Connection, LastCall, Owner};
+use crate::context::Context;
+use crate::error::{ReadError, ShutdownError, WriteError};
+use crate::observe::{Cause, Observer, ResetReason};
+use crate::{Instant, SocketOptions};
+
+/// Which direction an application gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Reads no more. The peer is not told; what it sends is acknowledged as long as there is room.
+    Read,
+    /// Writes no more: what was written is sent, then a FIN (RFC 9293 §3.6).
+    Write,
+    /// Both.
+    Both,
+}
+
+impl Connection {
+    /// RECEIVE (RFC 9293 §3.10.3): `Ok(0)` is the end of file, or an empty `into`.
+    pub(crate) fn read<O: Observer>(
+        &mut self,
+        cx: &Context<O>,
+        into: &mut [u8],
+    ) -> Result<usize, ReadError> {
+        let result = self.take_bytes(into);
+        if matches!(result, Ok(0)) && !into.is_empty() {
+            self.history.end_of_file_delivered = true;
+        }
+        if result.is_ok_and(|length| length > 0) {
+            self.offer_larger_window();
+        }
+        self.remember_call(cx.now, Call::Read, result.ok());
+        result
+    }
+
+    fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
+        if !self.receive.buffer.is_empty() && !self.receive.shut {
+            return Ok(self.receive.buffer.read(into));
+        }
+        self.read_nothing()
+    }
+
+    /// What a read answers when no byte waits.
+    fn read_nothing(&mut self) -> Result<usize, ReadError> {
+        let Some(state) = &self.state else {
+            // The peer's FIN came before its RST: the stream had ended well.
+            let ended = if self.receive.finished {
+                None
+            } else {
+                self.error.take()
+            };
+            return ended.map_or(Ok(0), |cause| Err(ReadError::Ended(cause)));
+        };
+        if self.receive.shut || self.receive.finished {
+            return Ok(0);
+        }
+        debug_assert!(state.can_receive() || matches!(state, State::SynSent(_)));
+        Err(ReadError::WouldBlock)
+    }
+
+    /// Like `read`, but leaves the bytes.
+    pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
+        if !self.receive.buffer.is_empty() && !self.receive.shut {
+            return Ok(self.receive.buffer.peek(into));
+        }
+        self.read_nothing()
+    }
+
+    /// Whether a read would find something.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.has_ended()
+            || self.receive.shut
+            || self.receive.finished
+            || !self.receive.buffer.is_empty()
+    }
+
+    /// Whether a write would find room or an error, and whether a connect is over.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| {
+            state.is_synchronized() && (!state.can_write() || self.send.room() > 0)
+        })
+    }
+
+    /// The application has made room: the peer may have to hear of it (RFC 9293 §3.8.6.2.2).
+    fn offer_larger_window(&mut self) {
+        let wanted = self.state.as_ref().is_some_and(|state| {
+            state.is_synchronized()
+                && state.can_receive()
+                && state
+                    .rcv()
+                    .is_some_and(|rcv| self.receive.wants_window_update(rcv))
+        });
+        if wanted {
+            self.receive.owe_ack_now();
+        }
+    }
+
+    /// SEND (RFC 9293 §3.10.2): takes as much as there is room for.
+    pub(crate) fn write<O: Observer>(
+        &mut self,
+        cx: &Context<O>,
+        data: &[u8],
+    ) -> Result<usize, WriteError> {
+        let result = self.put_bytes(cx.now, data);
+        self.remember_call(cx.now, Call::Write, result.ok());
+        result
+    }
+
+    fn put_bytes(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
+        let Some(state) = &self.state else {
+            let after_fin = self.receive.finished && self.ended == Some(Cause::Reset);
+            let ended = self.error.take().filter(|_| !after_fin);
+            return Err(ended.map_or(WriteError::Closed, WriteError::Ended));
+        };
+        if !state.can_write() {
+            return Err(WriteError::Closed);
+        }
+        let room = self.send.room();
+        if room == 0 && !data.is_empty() {
+            return Err(WriteError::WouldBlock);
+        }
+        let length = room.min(data.len());
+        if self.send.buffer.is_empty() {
+            self.send.waiting_since = now;
+        }
+        self.send.buffer.push(&data[..length]);
+        if !self.timers.retransmit.is_set() {
+            self.arm_retransmission(now);
+        }
+        Ok(length)
+    }
+
+    /// Half a CLOSE (RFC 9293 §3.6): the other direction goes on.
+    pub(crate) fn shutdown<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        how: Shutdown,
+    ) -> Result<(), ShutdownError> {
+        self.remember_call(cx.now, Call::Shutdown(how), Some(0));
+        if self.state.is_none() {
+            return Err(ShutdownError::NotConnected);
+        }
+        if matches!(how, Shutdown::Read | Shutdown::Both) {
+            self.receive.shut = true;
+            self.readiness |= super::Readiness::READABLE;
+        }
+        if matches!(how, Shutdown::Write | Shutdown::Both) {
+            self.finish(cx, Cause::ShutdownWrite);
+            self.readiness |= super::Readiness::WRITABLE;
+        }
+        Ok(())
+    }
+
+    /// Queues our FIN behind everything written.
+    fn finish<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
+        let Some(state) = &self.state else { return };
+        if !state.can_write() {
+            return;
+        }
+        let Some(snd) = state.snd() else { return };
+        let fin = self.send.data_end(snd);
+        self.transition(cx, cause, |state| state.close(fin));
+        if self.state.is_some() && !self.timers.retransmit.is_set() {
+            self.arm_retransmission(cx.now);
+        }
+    }
+
+    /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no socket: the connection ends on its own.
+    pub(crate) fn close<O: Observer>(&mut self, cx: &mut Context<O>) {
+        self.remember_call(cx.now, Call::Close, Some(0));
+        self.owner = Owner::Nobody;
+        let Some(state) = &self.state else { return };
+        let synchronized = state.is_synchronized();
+        if synchronized && !self.receive.buffer.is_empty() {
+            // RFC 2525 §2.17: a FIN would say that all was read.
+            return self.reset(cx, Cause::CloseUnread, ResetReason::CloseUnread);
+        }
+        if synchronized && self.options.linger.is_some_and(|time| time.is_zero()) {
+            return self.reset(cx, Cause::LingerZero, ResetReason::LingerZero);
+        }
+        self.receive.shut = true;
+        self.finish(cx, Cause::Close);
+        if self.state.is_none() {
+            return;
+        }
+        self.arm_fin_wait_2(cx);
+        if let (Some(time), false) = (self.options.linger, self.timers.last.is_set()) {
+            self.timers.last = Deadline::at(cx.now + time);
+        }
+    }
+
+    /// ABORT (RFC 9293 §3.10.5).
+    pub(crate) fn abort<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
+        self.owner = Owner::Nobody;
+        if self.state.is_some() {
+            let reason = match cause {
+                Cause::ListenerClosed => ResetReason::ListenerClosed,
+                Cause::Shed | Cause::AcceptOverflow => ResetReason::AcceptOverflow,
+                Cause::Shutdown => ResetReason::Shutdown,
+                _ => ResetReason::Abort,
+            };
+            self.reset(cx, cause, reason);
+        }
+    }
+
+    /// The options now in force.
+    pub(crate) fn options(&self) -> &SocketOptions {
+        &self.options
+    }
+
+    /// Changes the options. A smaller receive buffer takes effect as the application reads.
+    pub(crate) fn set_options(&mut self, now: Instant, options: SocketOptions) {
+        let options = options.clamped();
+        self.send.capacity = options.send_buffer;
+        self.receive.set_capacity(options.receive_buffer);
+        self.options = options;
+        if self.state.as_ref().is_some_and(State::is_synchronized) {
+            self.timers.keep_alive_probes = 0;
+            self.arm_keep_alive(now);
+            self.offer_larger_window();
+        }
+    }
+
+    fn remember_call(&mut self, at: Instant, call: Call, taken: Option<usize>) {
+        self.history.last_call = Some(LastCall {
+            call,
+            at,
+            bytes: taken,
+        });
+    }
+
+    /// A child leaves the accept queue: from now on it is the application's.
+    pub(crate) fn be_accepted(&mut self, now: Instant) {
+        self.owner = Owner::Application;
+        self.remember_call(now, Call::Accept, Some(0));
+        self.readiness |= super::Readiness::WRITABLE;
+        if self.is_readable() {
+            self.readiness |= super::Readiness::READABLE;
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! How a connection comes to be: by `connect`, or from an entry of the SYN queue whose handshake is done.
+//! What both ends agree on is settled here.
+
+use super::receive::ReceiveSide;
+use super::send::SendSide;
+use super::state::{Closed, Receiving, Sending, State, Synchronized};
+use super::timeout::Timers;
+use super::{Call, Connection, History, LastCall, Owner, Readiness, TimestampState};
+use crate::context::Context;
+use crate::list::Links;
+use crate::observe::{LifeId, Observer};
+use crate::{
+    Config, FourTuple, Instant, Options, Segment, SeqNumber, SocketOptions, Timestamps, wire,
+};
+
+/// What a passive handshake has settled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handshake {
+    pub(crate) life: LifeId,
+    pub(crate) tuple: FourTuple,
+    pub(crate) peer_mss: u16,
+    /// The peer's shift, if both scale.
+    pub(crate) peer_shift: Option<u8>,
+    pub(crate) sack: bool,
+    /// The peer's newest timestamp, if both send them.
+    pub(crate) ts_recent: Option<u32>,
+    /// When the SYN came.
+    pub(crate) opened_at: Instant,
+    /// When the SYN-ACK was sent, if it was sent only once.
+    pub(crate) answered_at: Option<Instant>,
+}
+
+impl Connection {
+    /// An active open: the SYN is sent by the next `emit`.
+    pub(crate) fn connect<O: Observer>(
+        cx: &Context<O>,
+        life: LifeId,
+        tuple: FourTuple,
+        options: SocketOptions,
+        iss: SeqNumber,
+    ) -> Self {
+        let state = State::SynSent(Closed.connect(iss));
+        let mut connection = Self::new(cx, life, tuple, options, state, Owner::Application);
+        connection.history.last_call = Some(LastCall {
+            call: Call::Connect,
+            at: cx.now,
+            bytes: Some(0),
+        });
+        if cx.config.timestamps {
+            let offset = cx.secrets.timestamp_offset(&tuple);
+            // Nothing is agreed yet: the SYN offers.
+            connection.timestamps = Some(TimestampState {
+                recent: 0,
+                recent_at: cx.now,
+                last_ack_sent: SeqNumber(0),
+                offset,
+            });
+        }
+        connection
+    }
+
+    /// The end of a passive handshake: ESTABLISHED, because our SYN was acknowledged (RFC 9293 §3.5).
+    pub(crate) fn accept<O: Observer>(
+        cx: &Context<O>,
+        handshake: Handshake,
+        mut state: Synchronized<Sending, Receiving>,
+        options: SocketOptions,
+        owner: Owner,
+    ) -> Self {
+        let Handshake { life, tuple, .. } = handshake;
+        let options = options.clamped();
+        // What our SYN,ACK offered.
+        state.receive.rcv.wnd = options.receive_buffer.min(usize::from(u16::MAX)) as u32;
+        let irs = state.receive.rcv.irs;
+        let state = State::Established(state);
+        let mut connection = Self::new(cx, life, tuple, options, state, owner);
+        connection.history.opened_at = handshake.opened_at;
+        connection.timestamps = handshake.ts_recent.map(|recent| TimestampState {
+            recent,
+            recent_at: cx.now,
+            last_ack_sent: irs + 1,
+            offset: cx.secrets.timestamp_offset(&tuple),
+        });
+        connection.agree_on_scaling(cx, handshake.peer_shift);
+        connection.send.sack = handshake.sack;
+        connection.receive.sack = handshake.sack;
+        connection.send.peer_mss = handshake.peer_mss;
+        connection.set_segment_sizes();
+        match handshake.answered_at {
+            Some(answered_at) => connection.send.rtt.sample(cx.now - answered_at),
+            None => connection.send.rtt.syn_was_retransmitted(),
+        }
+        connection.readiness |= Readiness::WRITABLE;
+        connection.arm_keep_alive(cx.now);
+        connection
+    }
+
+    fn new<O: Observer>(
+        cx: &Context<O>,
+        life: LifeId,
+        tuple: FourTuple,
+        options: SocketOptions,
+        state: State,
+        owner: Owner,
+    ) -> Self {
+        let options = options.clamped();
+        let config = &cx.config;
+        let shift = receive_shift(config, &options);
+        let mss = advertised_mss(config, tuple.is_ipv4());
+        Self {
+            life,
+            tuple,
+            state: Some(state),
+            exit: None,
+            ended: None,
+            error: None,
+            send: SendSide::new(config, &options, cx.now),
+            receive: ReceiveSide::new(options.receive_buffer, shift, mss, config.quick_acks),
+            timestamps: None,
+            timers: Timers::default(),
+            options,
+            owner,
+            history: History::new(cx.now),
+            challenge_after: Instant::ZERO,
+            readiness: Readiness::default(),
+            ready_links: Links::default(),
+            event_links: Links::default(),
+            accept_links: Links::default(),
+            is_ready: false,
+            has_news: false,
+            soft_errors: 0,
+        }
+    }
+
+    /// What our SYN offers, or our SYN,ACK accepts: only what the peer's SYN had, too.
+    pub(super) fn syn_options<O: Observer>(&self, cx: &Context<O>, is_answer: bool) -> Options {
+        let config = &cx.config;
+        let timestamps = self.timestamps.map(|agreed| Timestamps {
+            value: agreed.offset.wrapping_add(cx.now.as_millis() as u32),
+            echo: if is_answer { agreed.recent } else { 0 },
+        });
+        let scaling = if is_answer {
+            (self.receive.shift > 0 || self.send.shift > 0).then_some(self.receive.shift)
+        } else {
+            config.window_scaling.then_some(self.receive.shift)
+        };
+        Options {
+            mss: Some(advertised_mss(config, self.tuple.is_ipv4())),
+            window_scale: scaling,
+            sack_permitted: if is_answer {
+                self.receive.sack
+            } else {
+                config.sack
+            },
+            timestamps,
+            ..Options::default()
+        }
+    }
+
+    /// The peer's SYN, or SYN,ACK, says what it can do.
+    pub(super) fn agree_on_options<O: Observer>(&mut self, cx: &Context<O>, segment: &Segment<'_>) {
+        let theirs = &segment.options;
+        self.timestamps = match (self.timestamps, theirs.timestamps) {
+            (Some(ours), Some(theirs)) => Some(TimestampState {
+                recent: theirs.value,
+                recent_at: cx.now,
+                last_ack_sent: segment.seq + 1,
+                ..ours
+            }),
+            _ => None,
+        };
+        self.agree_on_scaling(cx, theirs.window_scale);
+        let sack = cx.config.sack && theirs.sack_permitted;
+        self.send.sack = sack;
+        self.receive.sack = sack;
+        self.send.peer_mss = usable_mss(theirs.mss, self.tuple.is_ipv4());
+        self.set_segment_sizes();
+    }
+
+    /// Both must offer window scaling, or neither scales (RFC 7323 §2.2).
+    fn agree_on_scaling<O: Observer>(&mut self, cx: &Context<O>, peer_shift: Option<u8>) {
+        match peer_shift.filter(|_| cx.config.window_scaling) {
+            Some(shift) => self.send.shift = shift,
+            None => self.receive.shift = 0,
+        }
+    }
+}
+
+impl History {
+    fn new(now: Instant) -> Self {
+        Self {
+            opened_at: now,
+            entered_at: now,
+            heard_at: now,
+            first_closer: None,
+            end_of_file_delivered: false,
+            last_call: None,
+            segs_in: 0,
+            segs_out: 0,
+            retransmissions: 0,
+            bytes_received: 0,
+            bytes_acked: 0,
+        }
+    }
+}
+
+/// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2).
+pub(crate) fn advertised_mss(config: &Config, is_ipv4: bool) -> u16 {
+    let mss = config.mtu.saturating_sub(wire::header_len(is_ipv4));
+    u16::try_from(mss).unwrap_or(u16::MAX)
+}
+
+/// The shift that lets the whole receive buffer be offered (RFC 7323 §2.3).
+pub(crate) fn receive_shift(config: &Config, options: &SocketOptions) -> u8 {
+    if !config.window_scaling {
+        return 0;
+    }
+    let bits = usize::BITS - (options.receive_buffer >> 16).leading_zeros();
+    (bits as u8).min(14)
+}
+
+/// The peer's MSS: the default when it says nothing (RFC 9293 §3.7.1, MUST-15), and a floor against a peer
+/// that would have us send its data byte by byte.
+pub(crate) fn usable_mss(offered: Option<u16>, is_ipv4: bool) -> u16 {
+    const FLOOR: u16 = 48;
+    let default = if is_ipv4 {
+        super::send::DEFAULT_MSS
+    } else {
+        1220
+    };
+    offered.unwrap_or(default).max(FLOOR)
+}

@@ -1,0 +1,361 @@
+//! What there is to tell about a connection: what Linux gives with `TCP_INFO`, and more.
+
+use core::time::Duration;
+
+use super::receive::AckOwed;
+use super::send::Recovery;
+use super::{Connection, Owner, Shutdown};
+use crate::congestion::CongestionControl;
+use crate::observe::{Cause, Initiator, LifeId, StateName};
+use crate::{FourTuple, Instant, SeqNumber};
+
+/// A call of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `connect`.
+    Connect,
+    /// `accept` handed it out.
+    Accept,
+    /// `read`.
+    Read,
+    /// `write`.
+    Write,
+    /// `shutdown`.
+    Shutdown(Shutdown),
+    /// `close`, also by dropping the socket.
+    Close,
+}
+
+impl Call {
+    /// As it is written: `shutdown(write)`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Accept => "accept",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Shutdown(Shutdown::Read) => "shutdown(read)",
+            Self::Shutdown(Shutdown::Write) => "shutdown(write)",
+            Self::Shutdown(Shutdown::Both) => "shutdown(both)",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// The last call an application made on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastCall {
+    /// Which.
+    pub call: Call,
+    /// When.
+    pub at: Instant,
+    /// How many bytes it moved; `None` if it would have blocked or failed.
+    pub bytes: Option<usize>,
+}
+
+/// What a timer will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerKind {
+    /// Send again what is not acknowledged (RFC 6298).
+    Retransmission,
+    /// Probe a window that is shut (RFC 9293 §3.8.6.1).
+    Probe,
+    /// Send the ACK that is owed (RFC 9293 §3.8.6.3).
+    DelayedAck,
+    /// Probe a silent peer (RFC 9293 §3.8.4).
+    KeepAlive,
+    /// End FIN-WAIT-2, which nobody owns.
+    FinWait2,
+    /// Reset what lingers.
+    Linger,
+    /// End TIME-WAIT (RFC 9293 §3.6.1).
+    TimeWait,
+    /// Send the SYN-ACK again.
+    SynAck,
+}
+
+impl TimerKind {
+    /// As `ss -o` writes it, where it has a word: `on`, `persist`, `keepalive`, `timewait`.
+    #[must_use]
+    pub const fn ss(self) -> &'static str {
+        match self {
+            Self::Retransmission | Self::SynAck => "on",
+            Self::Probe => "persist",
+            Self::DelayedAck => "delack",
+            Self::KeepAlive => "keepalive",
+            Self::FinWait2 | Self::TimeWait => "timewait",
+            Self::Linger => "linger",
+        }
+    }
+
+    /// What happens when it fires, for people.
+    #[must_use]
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::Retransmission => "sends again what is not acknowledged",
+            Self::Probe => "probes the closed window",
+            Self::DelayedAck => "sends the delayed ACK",
+            Self::KeepAlive => "probes the silent peer",
+            Self::FinWait2 => "ends FIN-WAIT-2, which nobody owns",
+            Self::Linger => "resets the connection",
+            Self::TimeWait => "ends TIME-WAIT",
+            Self::SynAck => "sends the SYN,ACK again",
+        }
+    }
+}
+
+/// A timer that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// Which.
+    pub kind: TimerKind,
+    /// When it fires.
+    pub at: Instant,
+}
+
+/// Everything about one connection at one moment. Numbers are RFC 9293's, sizes are bytes.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Whose life.
+    pub life: LifeId,
+    /// The connection.
+    pub tuple: FourTuple,
+    /// Its state.
+    pub state: StateName,
+    /// When it entered the state.
+    pub entered_at: Instant,
+    /// When it was opened: `connect`, or the SYN.
+    pub opened_at: Instant,
+    /// Whether an application holds it. If not it waits to be accepted, or ends on its own.
+    pub is_owned: bool,
+    /// Whether it waits in an accept queue.
+    pub awaits_accept: bool,
+    /// Who closed first, once anybody has.
+    pub first_closer: Option<Initiator>,
+    /// Why it ended, once it has.
+    pub ended: Option<Cause>,
+    /// The timer that fires next.
+    pub timer: Option<Timer>,
+    /// SND.UNA.
+    pub snd_una: SeqNumber,
+    /// SND.NXT.
+    pub snd_nxt: SeqNumber,
+    /// SND.WND, scaled.
+    pub snd_wnd: u32,
+    /// RCV.NXT.
+    pub rcv_nxt: SeqNumber,
+    /// RCV.WND.
+    pub rcv_wnd: u32,
+    /// Bytes received that the application has not read (`ss`'s Recv-Q).
+    pub unread: usize,
+    /// Bytes held out of order.
+    pub out_of_order: usize,
+    /// Bytes written that are not acknowledged (`ss`'s Send-Q).
+    pub unacknowledged: usize,
+    /// Bytes written that were never sent.
+    pub unsent: usize,
+    /// Bytes in flight.
+    pub in_flight: u32,
+    /// The congestion window, in bytes.
+    pub cwnd: u32,
+    /// The slow-start threshold, in bytes.
+    pub ssthresh: u32,
+    /// Whether loss recovery is under way: `open`, `recovery` or `loss`.
+    pub recovery: &'static str,
+    /// SRTT.
+    pub rtt: Option<Duration>,
+    /// RTTVAR.
+    pub rttvar: Option<Duration>,
+    /// The last round trip measured.
+    pub latest_rtt: Option<Duration>,
+    /// The least round trip seen.
+    pub min_rtt: Option<Duration>,
+    /// RTO, backed off.
+    pub rto: Duration,
+    /// Timeouts in a row.
+    pub backoff: u8,
+    /// Effective send MSS.
+    pub mss: u16,
+    /// The MSS the peer offered.
+    pub peer_mss: u16,
+    /// The path MTU in use.
+    pub path_mtu: u16,
+    /// Our window shift and the peer's.
+    pub window_shifts: (u8, u8),
+    /// Whether timestamps are in use.
+    pub timestamps: bool,
+    /// Whether SACK is in use.
+    pub sack: bool,
+    /// Segments received.
+    pub segs_in: u64,
+    /// Segments sent.
+    pub segs_out: u64,
+    /// Segments sent again.
+    pub retransmissions: u64,
+    /// Bytes delivered in order.
+    pub bytes_received: u64,
+    /// Bytes sent and acknowledged.
+    pub bytes_acked: u64,
+    /// Whether the application was told of the peer's FIN.
+    pub end_of_file_delivered: bool,
+    /// The application's last call.
+    pub last_call: Option<LastCall>,
+    /// When the last segment was received.
+    pub heard_at: Instant,
+}
+
+impl Status {
+    /// What is known of a connection that has no slot.
+    pub(crate) fn bare(
+        (life, tuple): (LifeId, FourTuple),
+        (state, entered_at): (StateName, Instant),
+        timer: Timer,
+    ) -> Self {
+        Self {
+            life,
+            tuple,
+            state,
+            entered_at,
+            opened_at: entered_at,
+            is_owned: false,
+            awaits_accept: false,
+            first_closer: None,
+            ended: None,
+            timer: Some(timer),
+            snd_una: SeqNumber(0),
+            snd_nxt: SeqNumber(0),
+            snd_wnd: 0,
+            rcv_nxt: SeqNumber(0),
+            rcv_wnd: 0,
+            unread: 0,
+            out_of_order: 0,
+            unacknowledged: 0,
+            unsent: 0,
+            in_flight: 0,
+            cwnd: 0,
+            ssthresh: 0,
+            recovery: "open",
+            rtt: None,
+            rttvar: None,
+            latest_rtt: None,
+            min_rtt: None,
+            rto: Duration::ZERO,
+            backoff: 0,
+            mss: 0,
+            peer_mss: 0,
+            path_mtu: 0,
+            window_shifts: (0, 0),
+            timestamps: false,
+            sack: false,
+            segs_in: 0,
+            segs_out: 0,
+            retransmissions: 0,
+            bytes_received: 0,
+            bytes_acked: 0,
+            end_of_file_delivered: false,
+            last_call: None,
+            heard_at: entered_at,
+        }
+    }
+}
+
+impl Connection {
+    /// Everything about this connection.
+    pub(crate) fn status(&self) -> Status {
+        let Self {
+            send,
+            receive,
+            history,
+            ..
+        } = self;
+        let state = self.state.as_ref();
+        let snd = state.and_then(|state| state.snd());
+        let rcv = state.and_then(|state| state.rcv());
+        let snd_nxt = state.map(|state| state.snd_nxt()).unwrap_or_default();
+        let unsent = snd.map_or(0, |snd| send.data_end(snd).distance_from(snd.nxt).max(0));
+        Status {
+            life: self.life,
+            tuple: self.tuple,
+            state: self.state_name(),
+            entered_at: history.entered_at,
+            opened_at: history.opened_at,
+            is_owned: self.owner == Owner::Application,
+            awaits_accept: matches!(self.owner, Owner::AcceptQueue(_)),
+            first_closer: history.first_closer,
+            ended: self.ended,
+            timer: self.timer(),
+            snd_una: snd.map_or(snd_nxt, |snd| snd.una),
+            snd_nxt,
+            snd_wnd: snd.map_or(0, |snd| snd.wnd),
+            rcv_nxt: rcv.map(|rcv| rcv.nxt).unwrap_or_default(),
+            rcv_wnd: rcv.map_or(0, |rcv| rcv.wnd),
+            unread: receive.buffer.len(),
+            out_of_order: receive.out_of_order(),
+            unacknowledged: send.buffer.len(),
+            unsent: unsent as usize,
+            in_flight: send.queue.outstanding(),
+            cwnd: send.congestion.window(),
+            ssthresh: send.congestion.ssthresh(),
+            recovery: match send.recovery {
+                Recovery::Open => "open",
+                Recovery::Fast { .. } => "recovery",
+                Recovery::Loss { .. } => "loss",
+            },
+            rtt: send.rtt.srtt(),
+            rttvar: send.rtt.rttvar(),
+            latest_rtt: send.rtt.latest(),
+            min_rtt: send.rtt.min_rtt(),
+            rto: send.rto(),
+            backoff: send.timeouts,
+            mss: send.mss,
+            peer_mss: send.peer_mss,
+            path_mtu: send.path_mtu,
+            window_shifts: (receive.shift, send.shift),
+            timestamps: self.timestamps.is_some(),
+            sack: send.sack,
+            segs_in: history.segs_in,
+            segs_out: history.segs_out,
+            retransmissions: history.retransmissions,
+            bytes_received: history.bytes_received,
+            bytes_acked: history.bytes_acked,
+            end_of_file_delivered: history.end_of_file_delivered,
+            last_call: history.last_call,
+            heard_at: history.heard_at,
+        }
+    }
+
+    /// The timer that fires next, and what it will do.
+    fn timer(&self) -> Option<Timer> {
+        let timers = &self.timers;
+        let resend = if self.send.queue.is_empty() || self.is_window_shut() {
+            TimerKind::Probe
+        } else {
+            TimerKind::Retransmission
+        };
+        let last = match self.state_name() {
+            StateName::FinWait2 => TimerKind::FinWait2,
+            _ => TimerKind::Linger,
+        };
+        debug_assert!(self.receive.owed != AckOwed::No || !timers.delayed_ack.is_set());
+        [
+            (resend, timers.retransmit),
+            (TimerKind::DelayedAck, timers.delayed_ack),
+            (TimerKind::KeepAlive, timers.keep_alive),
+            (last, timers.last),
+        ]
+        .into_iter()
+        .filter_map(|(kind, deadline)| {
+            Some(Timer {
+                kind,
+                at: deadline.get()?,
+            })
+        })
+        .min_by_key(|timer| timer.at)
+    }
+
+    fn is_window_shut(&self) -> bool {
+        let snd = self.state.as_ref().and_then(|state| state.snd());
+        snd.is_some_and(|snd| snd.wnd == 0 && !snd.syn_unacked())
+    }
+}

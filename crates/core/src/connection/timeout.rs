@@ -1,0 +1,229 @@
+//! The clock's part: what each timer of a connection does when it fires.
+
+use core::time::Duration;
+
+use super::send::Recovery;
+use super::state::State;
+use super::{Connection, Owner};
+use crate::Instant;
+use crate::congestion::CongestionControl;
+use crate::context::Context;
+use crate::observe::{Cause, Observer, ResetReason};
+
+/// A moment, or never, in 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(Instant::from_nanos(u64::MAX));
+
+    pub(crate) fn at(moment: Instant) -> Self {
+        Self(moment)
+    }
+
+    pub(crate) fn is_set(self) -> bool {
+        self != Self::NEVER
+    }
+
+    pub(crate) fn get(self) -> Option<Instant> {
+        self.is_set().then_some(self.0)
+    }
+
+    fn has_passed(self, now: Instant) -> bool {
+        self.is_set() && self.0 <= now
+    }
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
+/// The timers of a connection. The wheel holds only the earliest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timers {
+    /// Retransmission (RFC 6298), or the next zero-window probe (RFC 9293 §3.8.6.1).
+    pub(crate) retransmit: Deadline,
+    pub(crate) delayed_ack: Deadline,
+    pub(crate) keep_alive: Deadline,
+    /// The end of FIN-WAIT-2 without an owner, or of the linger time.
+    pub(crate) last: Deadline,
+    /// Keep-alive probes sent since the peer was last heard.
+    pub(crate) keep_alive_probes: u8,
+}
+
+impl Timers {
+    /// The earliest.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.retransmit
+            .min(self.delayed_ack)
+            .min(self.keep_alive)
+            .min(self.last)
+            .get()
+    }
+}
+
+impl Connection {
+    /// When the next timer fires.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Fires every timer that is due.
+    pub(crate) fn advance<O: Observer>(&mut self, cx: &mut Context<O>) {
+        let now = cx.now;
+        if self.timers.delayed_ack.has_passed(now) {
+            self.timers.delayed_ack = Deadline::NEVER;
+            cx.counters.delayed_acks += 1;
+            self.receive.owe_ack_now();
+        }
+        if self.timers.retransmit.has_passed(now) {
+            self.timers.retransmit = Deadline::NEVER;
+            self.retransmission_timeout(cx);
+        }
+        if self.state.is_some() && self.timers.keep_alive.has_passed(now) {
+            self.timers.keep_alive = Deadline::NEVER;
+            self.keep_alive_timeout(cx);
+        }
+        if self.state.is_some() && self.timers.last.has_passed(now) {
+            self.timers.last = Deadline::NEVER;
+            self.last_timeout(cx);
+        }
+    }
+
+    /// Nothing was acknowledged in time, or the window stayed shut.
+    fn retransmission_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
+        if let Some(cause) = self.patience_is_over(cx) {
+            return self.give_up(cx, cause);
+        }
+        let Some(snd) = self.state().snd().copied() else {
+            return;
+        };
+        self.send.timeouts = self.send.timeouts.saturating_add(1);
+        self.send.rtt.back_off();
+        // RFC 9293 §3.8.6.1: a shut window is probed, in flight or not, and that is no congestion.
+        if snd.wnd == 0 && !snd.syn_unacked() {
+            cx.counters.tcp_win_probe += 1;
+            self.send.probe = true;
+        } else if self.send.queue.is_empty() {
+            // The window is open but too small for the rules of silly-window avoidance: send what fits.
+            self.send.probe = true;
+        } else {
+            cx.counters.tcp_timeouts += 1;
+            self.lose_everything(cx, snd.nxt);
+        }
+        self.arm_retransmission(cx.now);
+    }
+
+    /// RFC 5681 §3.1, RFC 6298 §5.4: everything in flight is taken for lost and sent again in slow start.
+    fn lose_everything<O: Observer>(&mut self, cx: &mut Context<O>, recover: crate::SeqNumber) {
+        let flight = self.send.queue.outstanding();
+        let first = self.send.timeouts == 1;
+        let syn = self.state().snd().is_some_and(|snd| snd.syn_unacked());
+        if !syn {
+            self.send.congestion.on_timeout(cx.now, flight, first);
+        }
+        self.send.queue.mark_all_lost();
+        self.send.recovery = Recovery::Loss { recover };
+        self.send.duplicate_acks = 0;
+        self.send.inflation = 0;
+        self.send.urgent = true;
+    }
+
+    /// Whether the limit of retries or of time is reached (RFC 9293 §3.8.3).
+    fn patience_is_over<O: Observer>(&self, cx: &Context<O>) -> Option<Cause> {
+        let config = &cx.config;
+        let waited = cx.now - self.send.waiting_since;
+        if self
+            .options
+            .user_timeout
+            .is_some_and(|limit| waited >= limit)
+        {
+            return Some(Cause::UserTimeout);
+        }
+        let (limit, cause) = match self.state() {
+            State::SynSent(_) => (config.syn_retries, Cause::SynRetries),
+            State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
+            _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
+            _ => (config.data_retries, Cause::DataRetries),
+        };
+        (self.send.timeouts >= limit).then_some(cause)
+    }
+
+    /// Ends the connection by our own decision, telling the peer in case it is there.
+    fn give_up<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
+        self.reset(cx, cause, ResetReason::Timeout);
+    }
+
+    /// RFC 6298 §5.1 to §5.3, and the probe timer of RFC 9293 §3.8.6.1, which never runs beside it.
+    pub(crate) fn arm_retransmission(&mut self, now: Instant) {
+        let snd = self.state().snd();
+        let in_flight = !self.send.queue.is_empty();
+        let blocked =
+            snd.is_some_and(|snd| self.send.is_blocked_by_window(snd, self.state().fin()));
+        if !in_flight && !blocked {
+            self.timers.retransmit = Deadline::NEVER;
+            return;
+        }
+        let mut deadline = now + self.send.rto();
+        if let Some(limit) = self.options.user_timeout {
+            let end = self.send.waiting_since + limit;
+            deadline = deadline.min(end.max(now + Duration::from_millis(1)));
+        }
+        self.timers.retransmit = Deadline::at(deadline);
+    }
+
+    /// Starts or stops keep-alive: only for an idle connection (RFC 9293 §3.8.4).
+    pub(crate) fn arm_keep_alive(&mut self, now: Instant) {
+        let Some(keep_alive) = self.options.keep_alive else {
+            self.timers.keep_alive = Deadline::NEVER;
+            return;
+        };
+        let patience = if self.timers.keep_alive_probes == 0 {
+            keep_alive.idle
+        } else {
+            keep_alive.interval * u32::from(self.timers.keep_alive_probes) + keep_alive.idle
+        };
+        let due = self.history.heard_at + patience;
+        self.timers.keep_alive = Deadline::at(due.max(now));
+    }
+
+    /// The peer has been silent. The timer is re-armed lazily: it may have spoken since it was set.
+    fn keep_alive_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
+        let Some(keep_alive) = self.options.keep_alive else {
+            return;
+        };
+        let can_probe = self.state().is_synchronized() && self.send.queue.is_empty();
+        if !can_probe {
+            self.timers.keep_alive = Deadline::at(cx.now + keep_alive.idle);
+            return;
+        }
+        self.arm_keep_alive(cx.now);
+        if !self.timers.keep_alive.has_passed(cx.now) {
+            return;
+        }
+        if self.timers.keep_alive_probes >= keep_alive.count {
+            return self.give_up(cx, Cause::KeepAlive);
+        }
+        self.timers.keep_alive_probes += 1;
+        cx.counters.tcp_keep_alive += 1;
+        self.send_keep_alive(cx);
+        self.arm_keep_alive(cx.now);
+    }
+
+    /// The linger time, or the time of an orphan in FIN-WAIT-2, is over.
+    fn last_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
+        match self.state() {
+            State::FinWait2(_) => self.end(cx, Cause::FinWait2Timeout),
+            _ => self.reset(cx, Cause::Linger, ResetReason::Timeout),
+        }
+    }
+
+    /// FIN-WAIT-2 without an owner lasts only so long: nobody is left to read what the peer might send.
+    pub(crate) fn arm_fin_wait_2<O: Observer>(&mut self, cx: &Context<O>) {
+        if self.owner == Owner::Nobody && matches!(self.state, Some(State::FinWait2(_))) {
+            self.timers.last = Deadline::at(cx.now + cx.config.fin_wait_2);
+        }
+    }
+}

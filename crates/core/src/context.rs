@@ -1,0 +1,236 @@
+//! What every part of the stack works with: the time, the settings, the counters, the observer and the
+//! queue of answers that have no connection of their own.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::IpAddr;
+
+use crate::counters::Counters;
+use crate::observe::{
+    Cause, Direction, Discard, DiscardReason, LifeId, Observer, Refusal, RefusalReason,
+    ResetReason, ResetSent, Seen, StateName, Transition,
+};
+use crate::{Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber};
+
+/// An answer that waits for `transmit`.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// A segment without data, the life it belongs to, and whether it was sent before.
+    Segment(Segment<'static>, Option<LifeId>, bool),
+    /// An echo reply to this request.
+    Echo {
+        source: IpAddr,
+        destination: IpAddr,
+        request: Box<[u8]>,
+    },
+}
+
+/// The stack's surroundings, handed to every step.
+#[derive(Debug)]
+pub(crate) struct Context<O> {
+    pub(crate) now: Instant,
+    pub(crate) config: Config,
+    pub(crate) secrets: Secrets,
+    pub(crate) observer: O,
+    pub(crate) counters: Counters,
+    replies: VecDeque<Reply>,
+    challenges: ChallengeBudget,
+    lives: u32,
+}
+
+impl<O: Observer> Context<O> {
+    pub(crate) fn new(config: Config, secrets: Secrets, observer: O) -> Self {
+        Self {
+            now: Instant::ZERO,
+            config,
+            secrets,
+            observer,
+            counters: Counters::default(),
+            replies: VecDeque::new(),
+            challenges: ChallengeBudget::default(),
+            lives: 0,
+        }
+    }
+
+    /// The number of a new life.
+    pub(crate) fn next_life(&mut self) -> LifeId {
+        self.lives = self.lives.wrapping_add(1).max(1);
+        LifeId(self.lives)
+    }
+
+    pub(crate) fn transition(
+        &mut self,
+        life: LifeId,
+        tuple: FourTuple,
+        (from, to): (StateName, StateName),
+        cause: Cause,
+    ) {
+        debug_assert!(
+            crate::connection::arrows::allows(from, to, cause),
+            "no arrow from {from} to {to} for: {cause}"
+        );
+        let event = Transition {
+            life,
+            tuple,
+            from,
+            to,
+            cause,
+            at: self.now,
+        };
+        self.observer.transition(&event);
+    }
+
+    pub(crate) fn discard(
+        &mut self,
+        tuple: Option<FourTuple>,
+        life: Option<LifeId>,
+        reason: DiscardReason,
+    ) {
+        self.counters.discards[reason as usize] += 1;
+        self.observer.discard(&Discard {
+            tuple,
+            life,
+            reason,
+            at: self.now,
+        });
+    }
+
+    pub(crate) fn refuse(&mut self, tuple: Option<FourTuple>, reason: RefusalReason) {
+        self.counters.refusals[reason as usize] += 1;
+        self.observer.refusal(&Refusal {
+            tuple,
+            reason,
+            at: self.now,
+        });
+    }
+
+    pub(crate) fn seen(
+        &mut self,
+        life: LifeId,
+        segment: &Segment<'_>,
+        len: u32,
+        direction: Direction,
+        retransmission: bool,
+    ) {
+        let Segment {
+            tuple,
+            seq,
+            ack,
+            flags,
+            ..
+        } = *segment;
+        let at = self.now;
+        let event = Seen {
+            life,
+            tuple,
+            direction,
+            flags,
+            seq,
+            ack,
+            len,
+            retransmission,
+            at,
+        };
+        self.observer.seen(&event);
+    }
+
+    /// Queues an answer. When too many wait it is not sent, and counted.
+    pub(crate) fn reply(&mut self, reply: Reply) {
+        if self.replies.len() >= self.config.max_replies {
+            let (tuple, life) = match &reply {
+                Reply::Segment(segment, life, _) => (Some(segment.tuple), *life),
+                Reply::Echo { .. } => (None, None),
+            };
+            self.discard(tuple, life, DiscardReason::ReplyQueueFull);
+            return;
+        }
+        self.replies.push_back(reply);
+    }
+
+    pub(crate) fn pop_reply(&mut self) -> Option<Reply> {
+        self.replies.pop_front()
+    }
+
+    pub(crate) fn has_replies(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// Sends a RST that follows the rules of RFC 9293 §3.5.2 for a segment of no connection.
+    pub(crate) fn reset_for(&mut self, segment: &Segment<'_>, reason: ResetReason) {
+        let (seq, ack, flags) = if segment.has(Flags::ACK) {
+            (segment.ack, SeqNumber(0), Flags::RST)
+        } else {
+            (SeqNumber(0), segment.end(), Flags::RST | Flags::ACK)
+        };
+        self.reset(None, segment.tuple, (seq, ack, flags), reason);
+    }
+
+    /// Sends a RST.
+    pub(crate) fn reset(
+        &mut self,
+        life: Option<LifeId>,
+        tuple: FourTuple,
+        (seq, ack, flags): (SeqNumber, SeqNumber, Flags),
+        reason: ResetReason,
+    ) {
+        self.counters.resets[reason as usize] += 1;
+        self.counters.out_rsts += 1;
+        self.observer.reset(&ResetSent {
+            tuple,
+            life,
+            reason,
+            at: self.now,
+        });
+        self.reply(Reply::Segment(
+            bare_segment(tuple, seq, ack, flags),
+            life,
+            false,
+        ));
+    }
+
+    /// Whether one more challenge ACK may be sent, stack-wide (RFC 5961 §10).
+    pub(crate) fn may_challenge(&mut self) -> bool {
+        let limit = self.config.challenge_acks_per_second;
+        self.challenges.take(self.now, limit)
+    }
+}
+
+/// A segment without data, window and options.
+pub(crate) fn bare_segment(
+    tuple: FourTuple,
+    seq: SeqNumber,
+    ack: SeqNumber,
+    flags: Flags,
+) -> Segment<'static> {
+    Segment {
+        tuple,
+        seq,
+        ack,
+        wnd: 0,
+        flags,
+        urgent: 0,
+        options: Options::default(),
+        payload: &[],
+    }
+}
+
+/// So many a second, counted anew each second.
+#[derive(Debug, Default)]
+struct ChallengeBudget {
+    second: u64,
+    used: u32,
+}
+
+impl ChallengeBudget {
+    fn take(&mut self, now: Instant, limit: u32) -> bool {
+        let second = now.as_millis() / 1000;
+        if second != self.second {
+            *self = Self { second, used: 0 };
+        }
+        if self.used >= limit {
+            return false;
+        }
+        self.used += 1;
+        true
+    }
+}

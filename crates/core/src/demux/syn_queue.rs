@@ -1,0 +1,295 @@
+//! The SYN queue: passive connections in SYN-RECEIVED, at most 96 bytes each, with one FIFO per number of
+//! SYN-ACKs sent, because all entries of a level wait equally long.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use slab::Slab;
+
+use super::listener::{ListenerId, Listening};
+use crate::connection::Handshake;
+use crate::connection::state::{Rcv, Receiving, Sending, Snd, Synchronized};
+use crate::list::{Linked, Links, List};
+use crate::observe::LifeId;
+use crate::{Config, FourTuple, Instant, SeqNumber};
+
+/// What a SYN told, and what we answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) life: LifeId,
+    pub(crate) tuple: FourTuple,
+    pub(crate) listener: ListenerId,
+    pub(crate) iss: SeqNumber,
+    pub(crate) irs: SeqNumber,
+    /// SEG.WND of the SYN.
+    pub(crate) wnd: u16,
+    pub(crate) peer_mss: u16,
+    /// The peer's window shift, if it offered one and we scale.
+    pub(crate) peer_shift: Option<u8>,
+    pub(crate) sack: bool,
+    /// The peer's timestamp, if it offered one and we use them.
+    pub(crate) ts_recent: Option<u32>,
+}
+
+/// No window scaling was agreed.
+const NO_SHIFT: u8 = u8::MAX;
+const SACK: u8 = 1;
+const TIMESTAMPS: u8 = 1 << 1;
+/// The handshake is done, but the accept queue has no place.
+const HELD: u8 = 1 << 2;
+
+/// SYN-RECEIVED after a passive OPEN.
+#[derive(Debug)]
+pub(crate) struct SynReceived {
+    tuple: FourTuple,
+    pub(crate) iss: SeqNumber,
+    pub(crate) irs: SeqNumber,
+    ts_recent: u32,
+    pub(crate) life: LifeId,
+    pub(crate) listener: ListenerId,
+    /// When the SYN-ACK goes out again, or the entry ends.
+    pub(crate) deadline: Instant,
+    links: Links,
+    /// Data that came on the SYN.
+    pub(crate) early: Option<Box<Vec<u8>>>,
+    peer_mss: u16,
+    wnd: u16,
+    peer_shift: u8,
+    flags: u8,
+    /// SYN-ACKs sent again.
+    pub(crate) retries: u8,
+}
+
+const _: () = assert!(size_of::<SynReceived>() <= 96);
+
+impl Listening {
+    /// rcv SYN / snd SYN,ACK.
+    pub(crate) fn syn_arrived(self, answer: Answer) -> SynReceived {
+        let Answer {
+            life,
+            tuple,
+            listener,
+            iss,
+            irs,
+            wnd,
+            peer_mss,
+            peer_shift,
+            sack,
+            ts_recent,
+        } = answer;
+        let flags = if sack { SACK } else { 0 } | if ts_recent.is_some() { TIMESTAMPS } else { 0 };
+        SynReceived {
+            tuple,
+            iss,
+            irs,
+            ts_recent: ts_recent.unwrap_or(0),
+            life,
+            listener,
+            deadline: Instant::ZERO,
+            links: Links::default(),
+            early: None,
+            peer_mss,
+            wnd,
+            peer_shift: peer_shift.unwrap_or(NO_SHIFT),
+            flags,
+            retries: 0,
+        }
+    }
+}
+
+impl SynReceived {
+    /// rcv ACK of SYN.
+    pub(crate) fn syn_acked(self) -> Synchronized<Sending, Receiving> {
+        let mut snd = Snd {
+            una: self.iss + 1,
+            nxt: self.iss + 1,
+            ..Snd::new(self.iss)
+        };
+        snd.update_window(u32::from(self.wnd), self.irs, self.iss + 1);
+        let rcv = Rcv {
+            nxt: self.irs + 1,
+            wnd: 0,
+            irs: self.irs,
+        };
+        Synchronized {
+            send: Sending { snd },
+            receive: Receiving { rcv },
+        }
+    }
+
+    /// rcv RST: back to LISTEN, which was never left (RFC 9293 Figure 5, Note 1).
+    pub(crate) fn reset_arrived(self) -> Listening {
+        Listening
+    }
+
+    pub(crate) fn tuple(&self) -> FourTuple {
+        self.tuple
+    }
+
+    /// RCV.NXT.
+    pub(crate) fn rcv_nxt(&self) -> SeqNumber {
+        self.irs + 1
+    }
+
+    pub(crate) fn sack(&self) -> bool {
+        self.flags & SACK != 0
+    }
+
+    pub(crate) fn ts_recent(&self) -> Option<u32> {
+        (self.flags & TIMESTAMPS != 0).then_some(self.ts_recent)
+    }
+
+    pub(crate) fn peer_shift(&self) -> Option<u8> {
+        (self.peer_shift != NO_SHIFT).then_some(self.peer_shift)
+    }
+
+    /// The handshake is done, and the child waits for a place in the accept queue.
+    pub(crate) fn is_held(&self) -> bool {
+        self.flags & HELD != 0
+    }
+
+    pub(crate) fn hold(&mut self) {
+        self.flags |= HELD;
+    }
+
+    /// When the SYN came: the deadlines so far, counted back.
+    pub(crate) fn opened_at(&self, config: &Config) -> Instant {
+        let waits = (1_u64 << (self.retries + 1)) - 1;
+        let initial = config.rto.initial.as_nanos() as u64;
+        Instant::from_nanos(
+            self.deadline
+                .as_nanos()
+                .saturating_sub(initial.saturating_mul(waits)),
+        )
+    }
+
+    /// What the connection that follows begins with.
+    pub(crate) fn handshake(&self, config: &Config) -> Handshake {
+        let opened_at = self.opened_at(config);
+        Handshake {
+            life: self.life,
+            tuple: self.tuple,
+            peer_mss: self.peer_mss,
+            peer_shift: self.peer_shift(),
+            sack: self.sack(),
+            ts_recent: self.ts_recent(),
+            opened_at,
+            answered_at: (self.retries == 0).then_some(opened_at),
+        }
+    }
+}
+
+/// Half-open connections, bounded by `Config::max_syn_received`.
+#[derive(Debug)]
+pub(crate) struct SynQueue {
+    entries: Slab<SynReceived>,
+    /// By SYN-ACKs sent again: each level is in the order of its deadlines.
+    levels: Vec<List>,
+    /// Bytes of data held from SYNs.
+    early_bytes: usize,
+}
+
+struct Entries<'a>(&'a mut Slab<SynReceived>);
+
+impl Linked for Entries<'_> {
+    fn links(&mut self, index: u32) -> &mut Links {
+        &mut self.0[index as usize].links
+    }
+}
+
+impl SynQueue {
+    pub(crate) fn new(config: &Config) -> Self {
+        let levels = usize::from(config.syn_ack_retries) + 1;
+        Self {
+            entries: Slab::new(),
+            levels: core::iter::repeat_with(List::new).take(levels).collect(),
+            early_bytes: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&SynReceived> {
+        self.entries.get(index as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut SynReceived> {
+        self.entries.get_mut(index as usize)
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
+        self.entries.iter().map(|(index, _)| index as u32)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SynReceived> {
+        self.entries.iter().map(|(_, entry)| entry)
+    }
+
+    /// Keeps data that came on a SYN, if there is room for it; the peer sends it again if not.
+    pub(crate) fn keep_early(&mut self, index: u32, data: &[u8], limit: usize) {
+        if data.is_empty() || self.early_bytes + data.len() > limit {
+            return;
+        }
+        self.early_bytes += data.len();
+        self.entries[index as usize].early = Some(Box::new(data.to_vec()));
+    }
+
+    /// Adds an entry whose SYN-ACK goes out now.
+    pub(crate) fn insert(&mut self, mut entry: SynReceived, now: Instant, config: &Config) -> u32 {
+        entry.deadline = now + wait(config, 0);
+        let index = self.entries.insert(entry) as u32;
+        self.levels[0].push_back(&mut Entries(&mut self.entries), index);
+        index
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) -> SynReceived {
+        let level = usize::from(self.entries[index as usize].retries);
+        self.levels[level].remove(&mut Entries(&mut self.entries), index);
+        let entry = self.entries.remove(index as usize);
+        self.early_bytes -= entry.early.as_ref().map_or(0, |data| data.len());
+        entry
+    }
+
+    /// An entry whose time is over, if there is one.
+    pub(crate) fn expired(&self, now: Instant) -> Option<u32> {
+        self.heads()
+            .find(|(_, deadline)| *deadline <= now)
+            .map(|(index, _)| index)
+    }
+
+    /// Moves an entry to the next level. Answers whether there was one: if not, it has no more tries.
+    pub(crate) fn back_off(&mut self, index: u32, now: Instant, config: &Config) -> bool {
+        let level = usize::from(self.entries[index as usize].retries);
+        if level + 1 >= self.levels.len() {
+            return false;
+        }
+        self.levels[level].remove(&mut Entries(&mut self.entries), index);
+        let entry = &mut self.entries[index as usize];
+        entry.retries += 1;
+        entry.deadline = now + wait(config, entry.retries);
+        self.levels[level + 1].push_back(&mut Entries(&mut self.entries), index);
+        true
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.heads().map(|(_, deadline)| deadline).min()
+    }
+
+    fn heads(&self) -> impl Iterator<Item = (u32, Instant)> + '_ {
+        let heads = self.levels.iter().filter_map(List::front);
+        heads.map(|index| (index, self.entries[index as usize].deadline))
+    }
+}
+
+/// How long the SYN-ACK of a level waits for its ACK (RFC 6298 §5.5: doubled each time).
+fn wait(config: &Config, retries: u8) -> Duration {
+    let factor = 1_u32.checked_shl(u32::from(retries)).unwrap_or(u32::MAX);
+    config
+        .rto
+        .initial
+        .saturating_mul(factor)
+        .min(config.rto.max)
+}

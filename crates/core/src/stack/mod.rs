@@ -1,0 +1,297 @@
+//! One shard of TCP: all connections of a set of addresses. Packets, time and the application's calls go
+//! in; packets and events come out. No I/O, no clock, no threads.
+
+mod arrival;
+mod calls;
+mod handshake;
+mod icmp;
+mod settle;
+mod time_wait;
+mod transmission;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use slab::Slab;
+
+pub use crate::demux::{ListenerId, ListenerStatus};
+pub use calls::{ConnectOptions, ListenOptions};
+pub use transmission::Transmit;
+
+use crate::connection::{Connection, Readiness, Status, Timer, TimerKind};
+use crate::context::Context;
+use crate::counters::Counters;
+use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
+use crate::list::{Linked, Links, List};
+use crate::observe::{LifeId, Observer, Silent, StateName};
+use crate::timer_wheel::TimerWheel;
+use crate::{Config, FourTuple, Instant, Secrets};
+
+/// A handle to a connection: an index and the life it belongs to, so that an old handle finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SocketId {
+    index: u32,
+    life: LifeId,
+}
+
+impl SocketId {
+    /// The number of the connection's life.
+    #[must_use]
+    pub const fn life(self) -> LifeId {
+        self.life
+    }
+}
+
+/// Something an application may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The listener has a connection to accept.
+    Acceptable(ListenerId),
+    /// The socket may be read or written, or has ended.
+    Ready(SocketId, Readiness),
+}
+
+/// A TCP stack.
+///
+/// After any call, [`transmit`](Self::transmit) may have packets, [`next_event`](Self::next_event) events,
+/// and [`next_deadline`](Self::next_deadline) may be new.
+#[derive(Debug)]
+pub struct Stack<O: Observer = Silent> {
+    cx: Context<O>,
+    table: Table,
+    connections: Slab<Connection>,
+    syn_queue: SynQueue,
+    time_wait: TimeWaitTable,
+    listeners: Listeners,
+    ports: Ports,
+    wheel: TimerWheel,
+    /// Connections with something to send.
+    ready: List,
+    /// Connections with news for their application.
+    news: List,
+    acceptable: VecDeque<ListenerId>,
+}
+
+struct ReadyLinks<'a>(&'a mut Slab<Connection>);
+struct NewsLinks<'a>(&'a mut Slab<Connection>);
+struct AcceptLinks<'a>(&'a mut Slab<Connection>);
+
+impl Linked for ReadyLinks<'_> {
+    fn links(&mut self, index: u32) -> &mut Links {
+        &mut self.0[index as usize].ready_links
+    }
+}
+
+impl Linked for NewsLinks<'_> {
+    fn links(&mut self, index: u32) -> &mut Links {
+        &mut self.0[index as usize].event_links
+    }
+}
+
+impl Linked for AcceptLinks<'_> {
+    fn links(&mut self, index: u32) -> &mut Links {
+        &mut self.0[index as usize].accept_links
+    }
+}
+
+impl<O: Observer> Stack<O> {
+    /// A stack without connections. `now` begins its time.
+    pub fn new(config: Config, secrets: Secrets, observer: O, now: Instant) -> Self {
+        let hash = secrets.hash;
+        let syn_queue = SynQueue::new(&config);
+        let mut cx = Context::new(config, secrets, observer);
+        cx.now = now;
+        Self {
+            cx,
+            table: Table::default(),
+            connections: Slab::new(),
+            syn_queue,
+            time_wait: TimeWaitTable::default(),
+            listeners: Listeners::new(hash),
+            ports: Ports::new(hash),
+            wheel: TimerWheel::new(now),
+            ready: List::new(),
+            news: List::new(),
+            acceptable: VecDeque::new(),
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.cx.config
+    }
+
+    /// What happened how often.
+    pub fn counters(&self) -> &Counters {
+        &self.cx.counters
+    }
+
+    /// The observer.
+    pub fn observer(&self) -> &O {
+        &self.cx.observer
+    }
+
+    /// The observer, to change.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.cx.observer
+    }
+
+    /// Lets time pass: fires every timer that is due by `now`.
+    pub fn advance(&mut self, now: Instant) {
+        self.set_now(now);
+        while let Some(index) = self.wheel.expired(self.cx.now) {
+            if let Some(connection) = self.connections.get_mut(index as usize) {
+                if !connection.has_ended() {
+                    connection.advance(&mut self.cx);
+                }
+                self.settle(index);
+            }
+        }
+        self.advance_syn_queue();
+        self.advance_time_wait();
+    }
+
+    /// When [`advance`](Self::advance) is to be called next, at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let others = [
+            self.syn_queue.next_deadline(),
+            self.time_wait.next_deadline(self.cx.now),
+        ];
+        others
+            .into_iter()
+            .chain([self.wheel.next_deadline()])
+            .flatten()
+            .min()
+    }
+
+    /// The next thing an application may wait for.
+    pub fn next_event(&mut self) -> Option<Event> {
+        while let Some(id) = self.acceptable.pop_front() {
+            if let Some(listener) = self.listeners.get_mut(id) {
+                listener.told = false;
+                return Some(Event::Acceptable(id));
+            }
+        }
+        let index = self.news.pop_front(&mut NewsLinks(&mut self.connections))?;
+        let connection = &mut self.connections[index as usize];
+        let readiness = core::mem::take(&mut connection.readiness);
+        Some(Event::Ready(
+            SocketId {
+                index,
+                life: connection.life,
+            },
+            readiness,
+        ))
+    }
+
+    /// Time never goes back: a caller's older `now` counts as the last one.
+    fn set_now(&mut self, now: Instant) {
+        self.cx.now = self.cx.now.max(now);
+    }
+
+    /// The table and hash of a tuple.
+    fn find(&self, tuple: &FourTuple) -> (u64, Option<Place>) {
+        let hash = self.cx.secrets.table_hash(tuple);
+        let tuple_of = |place| match place {
+            Place::Connection(index) => self.connections.get(index as usize).map(|c| c.tuple),
+            Place::SynReceived(index) => self.syn_queue.get(index).map(|entry| entry.tuple()),
+            Place::TimeWait(index) => self.time_wait.get(index).map(|entry| entry.tuple()),
+        };
+        (hash, self.table.find(hash, tuple, tuple_of))
+    }
+
+    /// Whether an address is ours.
+    fn is_ours(&self, address: IpAddr) -> bool {
+        self.cx.config.addresses.contains(&address)
+    }
+
+    fn connection(&self, id: SocketId) -> Option<&Connection> {
+        self.connections
+            .get(id.index as usize)
+            .filter(|connection| connection.life == id.life)
+    }
+
+    /// How many connections there are in any state but LISTEN and CLOSED.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Slots in use, those of ended connections whose socket is still held included.
+    pub fn slots(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// How many connections are in TIME-WAIT.
+    pub fn time_waits(&self) -> usize {
+        self.time_wait.len()
+    }
+
+    /// How many passive connections are in SYN-RECEIVED.
+    pub fn half_open(&self) -> usize {
+        self.syn_queue.len()
+    }
+
+    /// Everything about one connection, also one that has ended and whose socket is still held.
+    pub fn status(&self, id: SocketId) -> Option<Status> {
+        self.connection(id).map(Connection::status)
+    }
+
+    /// Everything about every connection: those in slots, the half-open and those in TIME-WAIT.
+    pub fn statuses(&self) -> Vec<Status> {
+        let slots = self
+            .connections
+            .iter()
+            .map(|(_, connection)| connection.status());
+        let half_open = self.syn_queue.iter().map(|entry| {
+            let timer = Timer {
+                kind: TimerKind::SynAck,
+                at: entry.deadline,
+            };
+            let opened_at = entry.opened_at(&self.cx.config);
+            let mut status = Status::bare(
+                (entry.life, entry.tuple()),
+                (StateName::SynReceived, opened_at),
+                timer,
+            );
+            status.snd_una = entry.iss;
+            status.snd_nxt = entry.iss + 1;
+            status.rcv_nxt = entry.rcv_nxt();
+            status.backoff = entry.retries;
+            status
+        });
+        let time_wait = self.time_wait.iter().map(|entry| {
+            let ends_at = entry.ends_at(self.cx.now);
+            let length = self.cx.config.time_wait.as_nanos() as u64;
+            let entered_at = Instant::from_nanos(ends_at.as_nanos().saturating_sub(length));
+            let timer = Timer {
+                kind: TimerKind::TimeWait,
+                at: ends_at,
+            };
+            let mut status = Status::bare(
+                (entry.life, entry.tuple()),
+                (StateName::TimeWait, entered_at),
+                timer,
+            );
+            status.snd_nxt = entry.snd_nxt;
+            status.rcv_nxt = entry.rcv_nxt;
+            status
+        });
+        slots.chain(half_open).chain(time_wait).collect()
+    }
+
+    /// Every listener.
+    pub fn listeners(&self) -> Vec<ListenerStatus> {
+        self.listeners.iter().map(ListenerStatus::from).collect()
+    }
+
+    /// The address a listener was bound to, its port chosen if none was given.
+    pub fn listener_address(&self, id: ListenerId) -> Option<SocketAddr> {
+        self.listeners.get(id).map(|listener| listener.address)
+    }
+}

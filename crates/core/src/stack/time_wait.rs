@@ -1,0 +1,173 @@
+//! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
+
+use super::Stack;
+use crate::demux::{ListenerId, Place, TimeWait};
+use crate::observe::{Cause, Direction, DiscardReason, Observer};
+use crate::{Flags, FourTuple, Segment, SeqNumber};
+
+/// What a new incarnation must know of the old one.
+pub(super) struct EndedTimeWait {
+    pub(super) snd_nxt: SeqNumber,
+}
+
+impl<O: Observer> Stack<O> {
+    pub(super) fn arrive_in_time_wait(&mut self, index: u32, segment: &Segment<'_>) {
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let (life, tuple) = (entry.life, Some(entry.tuple()));
+        let rcv_nxt = entry.rcv_nxt;
+        self.cx.seen(
+            life,
+            segment,
+            segment.payload.len() as u32,
+            Direction::Received,
+            false,
+        );
+        if segment.has(Flags::RST) {
+            return self.reset_in_time_wait(index, segment);
+        }
+        let syn = Flags::SYN | Flags::ACK | Flags::FIN;
+        if segment.flags & syn == Flags::SYN {
+            return self.syn_in_time_wait(index, segment);
+        }
+        let reason = if segment.has(Flags::SYN) {
+            DiscardReason::SynInWindow
+        } else if !segment.has(Flags::ACK) {
+            return self.cx.discard(tuple, Some(life), DiscardReason::NoAck);
+        } else if is_older(entry, segment) {
+            DiscardReason::Paws
+        } else if segment.has(Flags::FIN) && segment.end() == rcv_nxt {
+            // "The only thing that can arrive in this state is a retransmission of the remote FIN.
+            // Acknowledge it, and restart the 2 MSL timeout."
+            let length = self.cx.config.time_wait;
+            self.time_wait.restart(index, self.cx.now, length);
+            return self.acknowledge_entry(index);
+        } else if segment.is_empty() && segment.seq == rcv_nxt {
+            return self
+                .cx
+                .discard(tuple, Some(life), DiscardReason::InTimeWait);
+        } else {
+            DiscardReason::InTimeWait
+        };
+        self.cx.discard(tuple, Some(life), reason);
+        self.challenge_entry(index);
+    }
+
+    /// RFC 1337: a RST must not end TIME-WAIT, unless configured as Linux has it.
+    fn reset_in_time_wait(&mut self, index: u32, segment: &Segment<'_>) {
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let (life, tuple) = (entry.life, Some(entry.tuple()));
+        if self.cx.config.reset_ends_time_wait && segment.seq == entry.rcv_nxt {
+            self.end_time_wait(index, Cause::ResetInTimeWait);
+        } else {
+            self.cx
+                .discard(tuple, Some(life), DiscardReason::ResetInTimeWait);
+        }
+    }
+
+    /// A SYN may open the connection anew (RFC 9293 §3.6.1, RFC 6191 §2).
+    fn syn_in_time_wait(&mut self, index: u32, segment: &Segment<'_>) {
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let local = segment.tuple.local();
+        let listener = self.listeners.find(local.ip(), local.port());
+        match listener.filter(|_| is_newer_incarnation(entry, segment)) {
+            Some(listener) => self.reopen(index, listener, segment),
+            None => {
+                let (life, tuple) = (entry.life, Some(entry.tuple()));
+                self.cx
+                    .discard(tuple, Some(life), DiscardReason::OldSynInTimeWait);
+                self.challenge_entry(index);
+            }
+        }
+    }
+
+    /// The old incarnation gives way, if the new SYN can be answered at all.
+    fn reopen(&mut self, index: u32, listener: ListenerId, segment: &Segment<'_>) {
+        let room = self.syn_queue.len() < self.cx.config.max_syn_received;
+        let full = self
+            .listeners
+            .get(listener)
+            .is_none_or(|listener| listener.is_full());
+        if !room || full {
+            let life = self.time_wait.get(index).map(|entry| entry.life);
+            self.cx
+                .discard(Some(segment.tuple), life, DiscardReason::AcceptQueueFull);
+            return;
+        }
+        self.cx.counters.tw_recycled += 1;
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let old = EndedTimeWait {
+            snd_nxt: entry.snd_nxt,
+        };
+        self.end_time_wait(index, Cause::SynInTimeWait);
+        self.answer_syn(listener, segment, Some(&old));
+    }
+
+    fn challenge_entry(&mut self, index: u32) {
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let numbers = (entry.snd_nxt, entry.rcv_nxt);
+        let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
+        self.challenge_without_slot(life, tuple, numbers, echo);
+    }
+
+    fn acknowledge_entry(&mut self, index: u32) {
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let numbers = (entry.snd_nxt, entry.rcv_nxt);
+        let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
+        self.acknowledge_without_slot(life, tuple, numbers, echo);
+    }
+
+    /// Acknowledges the peer's FIN, for a connection that has just entered TIME-WAIT.
+    pub(super) fn acknowledge_in_time_wait(&mut self, tuple: &FourTuple) {
+        if let (_, Some(Place::TimeWait(index))) = self.find(tuple) {
+            self.acknowledge_entry(index);
+        }
+    }
+
+    /// Ends every TIME-WAIT that is over.
+    pub(super) fn advance_time_wait(&mut self) {
+        while let Some(index) = self.time_wait.expired(self.cx.now) {
+            let cause = if self.cx.config.time_wait.is_zero() {
+                Cause::TimeWaitSkipped
+            } else {
+                Cause::TimeWaitExpired
+            };
+            self.end_time_wait(index, cause);
+        }
+    }
+}
+
+/// PAWS in TIME-WAIT (RFC 7323 §5.3).
+fn is_older(entry: &TimeWait, segment: &Segment<'_>) -> bool {
+    match (entry.ts_recent(), segment.options.timestamps) {
+        (Some(recent), Some(theirs)) => (theirs.value.wrapping_sub(recent) as i32) < 0,
+        _ => false,
+    }
+}
+
+/// RFC 6191 §2: a newer timestamp opens, an equal one with a higher sequence number too; without
+/// timestamps the sequence number decides (RFC 9293 §3.6.1). A SYN with timestamps after a connection without
+/// is always new.
+fn is_newer_incarnation(entry: &TimeWait, segment: &Segment<'_>) -> bool {
+    // The last number seen was the FIN's, one before RCV.NXT.
+    let higher = entry.rcv_nxt.precedes_or_is(segment.seq);
+    match (entry.ts_recent(), segment.options.timestamps) {
+        (None, Some(_)) => true,
+        (Some(recent), Some(theirs)) => {
+            let ahead = theirs.value.wrapping_sub(recent) as i32;
+            ahead > 0 || (ahead == 0 && higher)
+        }
+        _ => higher,
+    }
+}
