@@ -1,1 +1,13 @@
-//! A virtual clock and network for whole worlds of estab stacks.
+//! Two stacks, a clock and a wire: whole TCP conversations in virtual time, the same every time.
+//!
+//! A [`World`] joins two [`Node`]s by an in-memory link that loses, reorders, duplicates, corrupts and
+//! delays as its seed says. Nothing sleeps and nothing reads a clock: [`World::step`] moves time to the next
+//! moment at which anything can happen.
+
+mod application;
+mod node;
+mod world;
+
+pub use application::{Application, Plan};
+pub use node::{Node, Recorder};
+pub use world::{CLIENT, SERVER, World, config};
