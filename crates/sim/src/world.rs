@@ -126,14 +126,16 @@ impl World {
         }
     }
 
-    /// Lets everything happen that can happen at this moment.
-    pub fn settle(&mut self) {
+    /// Lets everything happen that can happen at this moment; answers whether any packet arrived.
+    pub fn settle(&mut self) -> bool {
+        let mut busy = false;
         loop {
             let client = self.client.pump(self.now);
             let server = self.server.pump(self.now);
             if !client && !server {
-                return;
+                return busy;
             }
+            busy = true;
         }
     }
 
@@ -166,7 +168,9 @@ impl World {
         let end = self.now + limit;
         self.settle();
         while !done(self) {
-            self.settle();
+            if self.settle() {
+                continue;
+            }
             match self.next_deadline() {
                 Some(next) if next <= end => self.now = self.now.max(next),
                 _ => return done(self),
