@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use estab_core::observe::{
     Discard, DiscardReason, LifeId, Observer, Refusal, ResetSent, Seen, StateName, Transition,
 };
-use estab_core::{Checksum, Config, Instant, Secrets, Stack, Transmit};
+use estab_core::{Checksum, Config, Flags, Instant, Secrets, Stack, Transmit};
 use estab_device::{Device, Impair, Memory};
 
 /// Remembers everything it is told.
@@ -77,17 +77,27 @@ pub struct Node {
     pub stack: Stack<Recorder>,
     /// Its end of the wire.
     pub device: Impair<Memory>,
+    /// Chooses segments that the wire loses, by their control bits and bytes of data.
+    lose: Option<Lose>,
     packet: Vec<u8>,
 }
+
+/// Answers whether the wire loses a segment with these control bits and this much data.
+type Lose = Box<dyn FnMut(Flags, usize) -> bool>;
 
 /// Hands packets to the wire, as long as it takes them.
 struct Wire<'a> {
     device: &'a mut Impair<Memory>,
+    lose: &'a mut Option<Lose>,
     now: Instant,
 }
 
 impl Transmit for Wire<'_> {
     fn transmit(&mut self, packet: &[u8]) {
+        let (flags, len) = tcp_of(packet);
+        if self.lose.as_mut().is_some_and(|lose| lose(flags, len)) {
+            return;
+        }
         // A full link loses the packet, as a full queue on the way would.
         let _ = self.device.transmit(self.now, packet);
     }
@@ -100,8 +110,24 @@ impl Node {
         Self {
             stack,
             device,
+            lose: None,
             packet: Vec::new(),
         }
+    }
+
+    /// From now on the wire loses the segments this end sends for which `lose` answers true.
+    pub fn lose(&mut self, lose: impl FnMut(Flags, usize) -> bool + 'static) {
+        self.lose = Some(Box::new(lose));
+    }
+
+    /// The wire loses the first segment this end sends with exactly these control bits, PSH aside.
+    pub fn lose_first(&mut self, wanted: Flags) {
+        let mut lost = false;
+        self.lose(move |flags, _| {
+            let hit = !lost && flags - Flags::PSH == wanted;
+            lost |= hit;
+            hit
+        });
     }
 
     /// Takes what has arrived, fires what is due and sends what is to be sent. Answers whether anything
@@ -125,13 +151,8 @@ impl Node {
     /// Sends what is to be sent.
     pub fn flush(&mut self, now: Instant) {
         while self.stack.wants_to_transmit() {
-            self.stack.transmit(
-                now,
-                &mut Wire {
-                    device: &mut self.device,
-                    now,
-                },
-            );
+            let (device, lose) = (&mut self.device, &mut self.lose);
+            self.stack.transmit(now, &mut Wire { device, lose, now });
         }
     }
 
@@ -142,4 +163,18 @@ impl Node {
             .flatten()
             .min()
     }
+}
+
+/// The control bits and the bytes of data of a packet that a stack has written.
+fn tcp_of(packet: &[u8]) -> (Flags, usize) {
+    let ip = if packet[0] >> 4 == 4 {
+        usize::from(packet[0] & 15) * 4
+    } else {
+        40
+    };
+    let header = usize::from(packet[ip + 12] >> 4) * 4;
+    (
+        Flags::from_bits_retain(packet[ip + 13]),
+        packet.len() - ip - header,
+    )
 }

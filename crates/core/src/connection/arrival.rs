@@ -280,7 +280,7 @@ impl Connection {
             }
             return;
         }
-        self.receive.owe_ack_now();
+        self.receive.owe_ack_for_fin();
         self.receive.forget_out_of_order();
         self.receive.finished = true;
         self.readiness |= Readiness::READABLE;

@@ -126,6 +126,12 @@ impl ReceiveSide {
         }
     }
 
+    /// The ACK of a FIN may wait like that of data: an application that closes at once lets its own FIN ride
+    /// on it, and the close takes three segments.
+    pub(crate) fn owe_ack_for_fin(&mut self) {
+        self.owe_ack_for_data();
+    }
+
     /// An ACK, alone or riding on something, goes out.
     pub(crate) fn acked(&mut self) {
         self.owed = AckOwed::No;
