@@ -177,7 +177,7 @@ impl Connection {
         let mss = u32::from(send.mss);
         send.duplicate_acks = send.duplicate_acks.saturating_add(1);
         match send.recovery {
-            Recovery::Fast { .. } => send.inflation += mss,
+            Recovery::Fast { .. } => send.inflation = send.inflation.saturating_add(mss),
             // RFC 6582 §3.2: what went out before the timeout may still draw duplicates.
             Recovery::Loss { .. } => {}
             Recovery::Open if send.duplicate_acks < 3 => {

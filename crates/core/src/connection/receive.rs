@@ -115,7 +115,7 @@ impl ReceiveSide {
 
     /// At least every second segment is acknowledged at once (RFC 9293 §3.8.6.3), and the first ones too.
     fn owe_ack_for_data(&mut self) {
-        self.unacked += 1;
+        self.unacked = self.unacked.saturating_add(1);
         if self.quick > 0 {
             self.quick -= 1;
             self.owe_ack_now();
