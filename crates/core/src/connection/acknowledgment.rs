@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 use super::send::Recovery;
+use super::state::Snd;
 use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness};
 use crate::congestion::CongestionControl;
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer};
-use crate::{Flags, Instant, Segment};
+use crate::{Flags, Instant, SackBlock, Segment};
 
 impl Connection {
     /// RFC 9293 §3.10.7.4, fifth step, for a segment with ACK. `None`: drop the segment.
@@ -29,22 +30,62 @@ impl Connection {
             self.challenge(cx, DiscardReason::AckOld);
             return None;
         }
-        if self.send.sack {
-            for block in segment.options.sack.iter() {
-                if snd.una.precedes(block.left) && block.right.precedes_or_is(snd.nxt) {
-                    self.send.queue.mark_sacked(block);
-                }
-            }
-        }
+        let news = self.take_sack_blocks(&snd, segment);
         let wnd = self.scaled_window(segment);
         if snd.una.precedes(segment.ack) {
             self.advance_una(cx, segment);
         } else if snd.una == segment.ack {
-            self.judge_duplicate(cx, segment, wnd);
+            self.judge_duplicate(cx, segment, wnd, news);
+        }
+        if news > 0 {
+            self.find_lost_by_sack(cx);
         }
         self.update_send_window(cx.now, segment, wnd);
         self.after_acknowledgment(cx);
         Some(())
+    }
+
+    /// Marks what the peer holds out of order (RFC 2018 §5); answers how many bytes of it are news.
+    fn take_sack_blocks(&mut self, snd: &Snd, segment: &Segment<'_>) -> u32 {
+        if !self.send.sack {
+            return 0;
+        }
+        let is_sane = |block: &SackBlock| {
+            snd.una.precedes(block.left)
+                && block.left.precedes(block.right)
+                && block.right.precedes_or_is(snd.nxt)
+        };
+        let blocks = segment.options.sack.iter().filter(is_sane);
+        blocks.map(|block| self.send.queue.mark_sacked(block)).sum()
+    }
+
+    /// RFC 6675 §5: what the blocks show to be lost is sent again; the first loss begins recovery.
+    fn find_lost_by_sack<O: Observer>(&mut self, cx: &mut Context<O>) {
+        let mss = u32::from(self.send.mss);
+        if !matches!(self.send.recovery, Recovery::Loss { .. })
+            && self.send.queue.mark_lost_by_sack(mss)
+            && self.send.recovery == Recovery::Open
+        {
+            self.begin_recovery(cx);
+        }
+    }
+
+    /// RFC 5681 §3.2, step 2: less is sent, and what is missing at once.
+    fn begin_recovery<O: Observer>(&mut self, cx: &mut Context<O>) {
+        let Some(snd) = self.state().snd().copied() else {
+            return;
+        };
+        cx.counters.tcp_fast_retrans += 1;
+        let send = &mut self.send;
+        send.recovery = Recovery::Fast { recover: snd.nxt };
+        send.congestion.on_congestion(cx.now, snd.nxt - snd.una);
+        send.queue.mark_first_lost();
+        send.inflation = if send.sack {
+            0
+        } else {
+            3 * u32::from(send.mss)
+        };
+        send.urgent = true;
     }
 
     /// In FIN-WAIT-2 only an acknowledgment of what was never sent is wrong.
@@ -127,19 +168,23 @@ impl Connection {
         let send = &mut self.send;
         match send.recovery {
             Recovery::Fast { recover } if ack.precedes(recover) => {
-                // Partial ACK: the next hole is lost too.
-                send.queue.mark_first_lost();
-                send.urgent = true;
+                // Partial ACK: the next hole is lost too, unless it was filled again already.
+                if !send.queue.first_was_resent() {
+                    send.queue.mark_first_lost();
+                    send.urgent = true;
+                }
                 let mss = u32::from(send.mss);
                 send.inflation = send.inflation.saturating_sub(data);
-                if data >= mss {
+                if data >= mss && !send.sack {
                     send.inflation += mss;
                 }
             }
             Recovery::Fast { .. } => {
                 send.recovery = Recovery::Open;
                 send.inflation = 0;
-                send.congestion.on_recovered(now, send.queue.outstanding());
+                if !send.sack {
+                    send.congestion.on_recovered(now, send.queue.outstanding());
+                }
             }
             Recovery::Loss { recover } => {
                 if recover.precedes_or_is(ack) {
@@ -159,38 +204,34 @@ impl Connection {
     }
 
     /// RFC 5681 §2: a duplicate acknowledgment acknowledges nothing new while data is in flight, has no
-    /// data, no SYN, no FIN and the same window. Three of them show a loss (§3.2).
+    /// data, no SYN, no FIN and the same window; with SACK, it reports something new (RFC 6675 §2). Three of
+    /// them show a loss (RFC 5681 §3.2).
     fn judge_duplicate<O: Observer>(
         &mut self,
         cx: &mut Context<O>,
         segment: &Segment<'_>,
         wnd: u32,
+        news: u32,
     ) {
         let Some(snd) = self.state().snd().copied() else {
             return;
         };
-        let duplicate = segment.is_empty() && wnd == snd.wnd && !self.send.queue.is_empty();
-        if !duplicate || snd.wnd == 0 || snd.syn_unacked() {
+        let same = segment.is_empty() && wnd == snd.wnd;
+        let duplicate = if self.send.sack { news > 0 } else { same };
+        if !duplicate || self.send.queue.is_empty() || snd.wnd == 0 || snd.syn_unacked() {
             return;
         }
         let send = &mut self.send;
         let mss = u32::from(send.mss);
         send.duplicate_acks = send.duplicate_acks.saturating_add(1);
         match send.recovery {
+            Recovery::Fast { .. } if send.sack => {}
             Recovery::Fast { .. } => send.inflation = send.inflation.saturating_add(mss),
             // RFC 6582 §3.2: what went out before the timeout may still draw duplicates.
             Recovery::Loss { .. } => {}
-            Recovery::Open if send.duplicate_acks < 3 => {
-                send.inflation = u32::from(send.duplicate_acks) * mss; // RFC 3042
-            }
-            Recovery::Open => {
-                cx.counters.tcp_fast_retrans += 1;
-                send.recovery = Recovery::Fast { recover: snd.nxt };
-                send.congestion.on_congestion(cx.now, snd.nxt - snd.una);
-                send.queue.mark_first_lost();
-                send.inflation = 3 * mss;
-                send.urgent = true;
-            }
+            Recovery::Open if send.duplicate_acks >= 3 => self.begin_recovery(cx),
+            Recovery::Open if send.sack => {}
+            Recovery::Open => send.inflation = u32::from(send.duplicate_acks) * mss, // RFC 3042
         }
     }
 

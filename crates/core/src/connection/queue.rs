@@ -140,6 +140,30 @@ impl RetransmissionQueue {
         news
     }
 
+    /// RFC 6675 §4, IsLost: a segment is lost when more than two full segments above it have arrived. What was
+    /// sent again already is left to the timer. Answers whether anything new was found lost.
+    pub(crate) fn mark_lost_by_sack(&mut self, mss: u32) -> bool {
+        if self.sacked <= 2 * mss {
+            return false;
+        }
+        let (mut above, before) = (0, self.lost);
+        for sent in self.sent.iter_mut().rev() {
+            if sent.marks.contains(Marks::SACKED) {
+                above += sent.len;
+            } else if above > 2 * mss && !sent.marks.contains(Marks::RETRANSMITTED) {
+                self.lost += mark_lost(sent);
+            }
+        }
+        self.lost > before
+    }
+
+    /// Whether the oldest segment was sent more than once.
+    pub(crate) fn first_was_resent(&self) -> bool {
+        self.sent
+            .front()
+            .is_some_and(|first| first.marks.contains(Marks::RETRANSMITTED))
+    }
+
     /// The oldest segment is taken for lost, if the peer does not hold it.
     pub(crate) fn mark_first_lost(&mut self) {
         if let Some(first) = self.sent.front_mut() {

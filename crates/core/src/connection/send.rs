@@ -50,7 +50,8 @@ pub(crate) struct SendSide {
     pub(crate) recovery: Recovery,
     /// Duplicate ACKs in a row.
     pub(crate) duplicate_acks: u8,
-    /// What duplicate ACKs add to the congestion window for a while (RFC 6582 §3.2, RFC 3042).
+    /// What duplicate ACKs add to the congestion window for a while (RFC 6582 §3.2, RFC 3042); with SACK the
+    /// blocks say it better.
     pub(crate) inflation: u32,
     /// Timeouts in a row.
     pub(crate) timeouts: u8,
@@ -133,11 +134,8 @@ impl SendSide {
     /// What the congestion window still allows, in bytes.
     fn congestion_room(&self) -> u32 {
         let window = self.congestion.window().saturating_add(self.inflation);
-        let held = match self.recovery {
-            // After a timeout what the peer holds is known to have left the network.
-            Recovery::Loss { .. } => self.queue.sacked(),
-            Recovery::Open | Recovery::Fast { .. } => 0,
-        };
+        // RFC 6675 §4, pipe: what the peer reports has left the network.
+        let held = if self.sack { self.queue.sacked() } else { 0 };
         window.saturating_sub(self.queue.outstanding().saturating_sub(held))
     }
 
