@@ -1,6 +1,8 @@
-//! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`.
+//! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
+//! `cargo xtask state-diagram`.
 
 mod setup;
+mod states;
 mod test;
 mod tidy;
 
@@ -25,6 +27,12 @@ enum Chore {
     Setup,
     /// Runs every check a change must pass, then prints `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Draws docs/states.md from the code.
+    StateDiagram {
+        /// Only say whether it is up to date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -46,6 +54,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
     match chore {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
+        Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Tidy => tidy::run(&root),
     }
 }
