@@ -564,3 +564,36 @@ fn a_peer_that_never_reads_is_probed_and_the_stream_goes_on() {
     }
     assert_eq!(read, written);
 }
+
+#[test]
+fn every_piece_of_news_is_told() {
+    use estab_core::{Event, Readiness};
+    let mut story = Story::begin();
+    let Story {
+        world,
+        client,
+        server,
+        ..
+    } = &mut story;
+    let mut news = 0;
+    while world.server.stack.next_event().is_some() {}
+    for _ in 0..5 {
+        world
+            .client
+            .stack
+            .write(world.now, *client, b"news")
+            .unwrap();
+        world.run_for(SECOND);
+        while let Some(event) = world.server.stack.next_event() {
+            if let Event::Ready(id, readiness) = event {
+                news += u32::from(id == *server && readiness.contains(Readiness::READABLE));
+            }
+        }
+        world
+            .server
+            .stack
+            .read(world.now, *server, &mut [0; 8])
+            .unwrap();
+    }
+    assert_eq!(news, 5);
+}

@@ -129,6 +129,7 @@ impl Connection {
         self.measure(now, segment, taken.sent_at);
         if old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none() {
             self.send.rtt.syn_was_retransmitted();
+            self.send.start_with_one_segment();
         }
         self.send.timeouts = 0;
         self.send.duplicate_acks = 0;

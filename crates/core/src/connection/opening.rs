@@ -88,7 +88,10 @@ impl Connection {
         connection.set_segment_sizes();
         match handshake.answered_at {
             Some(answered_at) => connection.send.rtt.sample(cx.now - answered_at),
-            None => connection.send.rtt.syn_was_retransmitted(),
+            None => {
+                connection.send.rtt.syn_was_retransmitted();
+                connection.send.start_with_one_segment();
+            }
         }
         connection.readiness |= Readiness::WRITABLE;
         connection.arm_keep_alive(cx.now);

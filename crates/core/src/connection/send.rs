@@ -109,6 +109,11 @@ impl SendSide {
         self.congestion.set_mss(u32::from(self.mss));
     }
 
+    /// RFC 5681 §3.1: when the SYN or SYN,ACK was lost, the initial window is one segment.
+    pub(crate) fn start_with_one_segment(&mut self) {
+        self.congestion.on_idle(u32::from(self.mss));
+    }
+
     /// Room for the application, in bytes.
     pub(crate) fn room(&self) -> usize {
         self.capacity.saturating_sub(self.buffer.len())

@@ -175,6 +175,7 @@ impl<O: Observer> Stack<O> {
         }
         let index = self.news.pop_front(&mut NewsLinks(&mut self.connections))?;
         let connection = &mut self.connections[index as usize];
+        connection.has_news = false;
         let readiness = core::mem::take(&mut connection.readiness);
         Some(Event::Ready(
             SocketId {
