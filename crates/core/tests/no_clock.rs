@@ -24,7 +24,13 @@ fn the_core_is_no_std_and_names_no_clock() {
     assert!(files.len() > 30, "the sources were found");
     for file in files {
         let text = fs::read_to_string(&file).expect("a source can be read");
-        for clock in ["std::time", "Instant::now", "SystemTime", "clock_gettime", "rdtsc"] {
+        for clock in [
+            "std::time",
+            "Instant::now",
+            "SystemTime",
+            "clock_gettime",
+            "rdtsc",
+        ] {
             assert!(!text.contains(clock), "{} names {clock}", file.display());
         }
     }

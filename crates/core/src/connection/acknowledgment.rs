@@ -131,6 +131,9 @@ impl Connection {
             self.send.rtt.syn_was_retransmitted();
             self.send.start_with_one_segment();
         }
+        if old.syn_unacked() && !self.receive.buffer.is_empty() {
+            self.readiness |= Readiness::READABLE; // data that came on a crossing SYN
+        }
         self.send.timeouts = 0;
         self.send.duplicate_acks = 0;
         self.send.waiting_since = now;

@@ -42,7 +42,8 @@ impl Connection {
         seq: SeqNumber,
         data: &[u8],
     ) {
-        self.take_data(cx, seq, data);
+        let wnd = self.state().rcv().map_or(0, |rcv| rcv.wnd as usize);
+        self.take_data(cx, seq, &data[..data.len().min(wnd)]);
         self.receive.owe_ack_now();
     }
 
@@ -52,29 +53,47 @@ impl Connection {
         cx: &mut Context<O>,
         segment: &Segment<'_>,
     ) -> Option<()> {
-        let segment = self.without_crossing_syn(segment);
+        let crossing = self.is_crossing_syn_ack(segment);
+        let segment = if crossing {
+            self.without_syn(segment)
+        } else {
+            *segment
+        };
         self.check_timestamps(cx, &segment)?;
-        let segment = self.check_sequence(cx, segment)?;
+        let mut segment = self.check_sequence(cx, segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.remember_timestamp(cx, &segment);
+        if crossing {
+            // Its window is that of a SYN: never scaled (RFC 7323 §2.2).
+            segment.flags.insert(Flags::SYN);
+            segment.seq = segment.seq - 1;
+        }
         self.check_ack(cx, &segment)?;
         self.take_text(cx, &segment)?;
         self.take_fin(cx);
         Some(())
     }
 
-    /// In a simultaneous open the peer's SYN,ACK repeats the SYN that was taken already: only its ACK is
-    /// news, and it is to be acknowledged (RFC 9293 §3.5, Figure 7).
-    fn without_crossing_syn<'a>(&mut self, segment: &Segment<'a>) -> Segment<'a> {
-        let crossing = matches!(&self.state, Some(State::SynReceived(open))
-            if segment.has(Flags::SYN | Flags::ACK) && segment.seq == open.rcv.irs);
+    /// In a simultaneous open the peer's SYN,ACK repeats the SYN that was taken already (RFC 9293 §3.5,
+    /// Figure 7). The application may have closed in between: SYN-RECEIVED or FIN-WAIT-1.
+    fn is_crossing_syn_ack(&self, segment: &Segment<'_>) -> bool {
+        let (Some(snd), Some(rcv)) = (self.state().snd(), self.state().rcv()) else {
+            return false;
+        };
+        snd.syn_unacked() && segment.has(Flags::SYN | Flags::ACK) && segment.seq == rcv.irs
+    }
+
+    /// Of a crossing SYN,ACK only the ACK is news, and what of its data did not come with the SYN. It is to
+    /// be acknowledged.
+    fn without_syn<'a>(&mut self, segment: &Segment<'a>) -> Segment<'a> {
         let mut segment = *segment;
-        if crossing {
-            segment.seq += 1;
-            segment.flags.remove(Flags::SYN);
-            self.receive.owe_ack_now();
+        segment.seq += 1;
+        segment.flags.remove(Flags::SYN);
+        if let Some(rcv) = self.state().rcv() {
+            cut_to_window(rcv, &mut segment);
         }
+        self.receive.owe_ack_now();
         segment
     }
 
@@ -162,7 +181,13 @@ impl Connection {
             return Some(());
         }
         if self.state().rcv().is_some_and(|rcv| rcv.nxt == segment.seq) {
-            self.end(cx, Cause::Reset);
+            let cause = match self.state() {
+                // "If this connection was initiated with an active OPEN [...] then the connection was
+                // refused" (RFC 9293 §3.10.7.4).
+                State::SynReceived(_) => Cause::ResetInSynSent,
+                _ => Cause::Reset,
+            };
+            self.end(cx, cause);
         } else {
             self.challenge(cx, DiscardReason::ResetInexact);
         }
@@ -260,7 +285,7 @@ impl Connection {
             None => self.discard(cx, DiscardReason::ReassemblyFull),
             Some(taken) => {
                 self.history.bytes_received += u64::from(taken);
-                if taken > 0 {
+                if taken > 0 && self.may_deliver() {
                     self.readiness |= Readiness::READABLE;
                 }
                 if !in_order {
@@ -338,7 +363,8 @@ impl Connection {
             self.answer_simultaneous_syn(cx.now);
         }
         if let Some(snd) = self.state_mut().snd_mut() {
-            snd.update_window(u32::from(segment.wnd), segment.seq, segment.ack);
+            let ack = if has_ack { segment.ack } else { snd.una };
+            snd.update_window(u32::from(segment.wnd), segment.seq, ack);
         }
         self.take_text_of_syn(cx, segment);
         Some(())

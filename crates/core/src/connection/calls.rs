@@ -38,7 +38,7 @@ impl Connection {
     }
 
     fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        if !self.receive.buffer.is_empty() && !self.receive.shut {
+        if self.has_bytes_to_deliver() && !self.receive.shut {
             return Ok(self.receive.buffer.read(into));
         }
         self.read_nothing()
@@ -64,7 +64,7 @@ impl Connection {
 
     /// Like `read`, but leaves the bytes.
     pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        if !self.receive.buffer.is_empty() && !self.receive.shut {
+        if self.has_bytes_to_deliver() && !self.receive.shut {
             return Ok(self.receive.buffer.peek(into));
         }
         self.read_nothing()
@@ -75,7 +75,18 @@ impl Connection {
         self.has_ended()
             || self.receive.shut
             || self.receive.finished
-            || !self.receive.buffer.is_empty()
+            || self.has_bytes_to_deliver()
+    }
+
+    /// Data on a SYN is held back "until it is clear the data is valid", that is until our own SYN is
+    /// acknowledged (RFC 9293 §3.5).
+    pub(super) fn may_deliver(&self) -> bool {
+        let snd = self.state.as_ref().and_then(State::snd);
+        snd.is_none_or(|snd| !snd.syn_unacked())
+    }
+
+    fn has_bytes_to_deliver(&self) -> bool {
+        !self.receive.buffer.is_empty() && self.may_deliver()
     }
 
     /// Whether a write would find room or an error, and whether a connect is over.
@@ -174,12 +185,12 @@ impl Connection {
         self.remember_call(cx.now, Call::Close, Some(0));
         self.owner = Owner::Nobody;
         let Some(state) = &self.state else { return };
-        let synchronized = state.is_synchronized();
-        if synchronized && !self.receive.buffer.is_empty() {
+        let known = !matches!(state, State::SynSent(_));
+        if known && !self.receive.buffer.is_empty() {
             // RFC 2525 §2.17: a FIN would say that all was read.
             return self.reset(cx, Cause::CloseUnread, ResetReason::CloseUnread);
         }
-        if synchronized && self.options.linger.is_some_and(|time| time.is_zero()) {
+        if known && self.options.linger.is_some_and(|time| time.is_zero()) {
             return self.reset(cx, Cause::LingerZero, ResetReason::LingerZero);
         }
         self.receive.shut = true;

@@ -122,10 +122,11 @@ impl Connection {
         let first = self.send.timeouts == 1;
         let syn = self.state().snd().is_some_and(|snd| snd.syn_unacked());
         if !syn {
+            // A lost SYN says nothing about the data that follows: that may be fast retransmitted.
             self.send.congestion.on_timeout(cx.now, flight, first);
+            self.send.recovery = Recovery::Loss { recover };
         }
         self.send.queue.mark_all_lost();
-        self.send.recovery = Recovery::Loss { recover };
         self.send.duplicate_acks = 0;
         self.send.inflation = 0;
         self.send.urgent = true;

@@ -59,7 +59,7 @@ impl<O: Observer> Stack<O> {
         self.is_ours(segment.tuple.remote().ip())
     }
 
-    fn arrive_without_connection(&mut self, segment: &Segment<'_>) {
+    pub(super) fn arrive_without_connection(&mut self, segment: &Segment<'_>) {
         let local = segment.tuple.local();
         match self.listeners.find(local.ip(), local.port()) {
             Some(listener) => self.arrive_for_listener(listener, segment),
@@ -68,7 +68,7 @@ impl<O: Observer> Stack<O> {
     }
 
     /// RFC 9293 §3.10.7.1: CLOSED.
-    pub(super) fn arrive_for_nobody(&mut self, segment: &Segment<'_>) {
+    fn arrive_for_nobody(&mut self, segment: &Segment<'_>) {
         if segment.has(Flags::RST) {
             self.cx
                 .discard(Some(segment.tuple), None, DiscardReason::ResetToNobody);

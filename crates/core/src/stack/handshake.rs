@@ -144,17 +144,19 @@ impl<O: Observer> Stack<O> {
         let len = segment.payload.len() as u32;
         let (rcv_nxt, iss, irs) = (entry.rcv_nxt(), entry.iss, entry.irs);
         let window = self.offered_window(listener);
-        let old_timestamp = match (entry.ts_recent(), segment.options.timestamps) {
-            (Some(recent), Some(theirs)) => (theirs.value.wrapping_sub(recent) as i32) < 0,
-            _ => false,
+        let (old_timestamp, no_timestamp) = match (entry.ts_recent(), segment.options.timestamps) {
+            (Some(recent), Some(theirs)) => ((theirs.value.wrapping_sub(recent) as i32) < 0, false),
+            (Some(_), None) => (false, true),
+            (None, _) => (false, false),
         };
         self.cx.seen(life, segment, len, Direction::Received, false);
         if self.listeners.get(listener).is_none() {
-            // The listener is gone: RFC 9293 §3.10.7.1 for what still comes.
+            // The listener is gone: what still comes belongs to nobody, or to the listener after it.
             self.drop_half_open(index, Cause::ListenerClosed);
-            return self.arrive_for_nobody(segment);
+            return self.arrive_without_connection(segment);
         }
-        if segment.has(Flags::SYN) && !segment.has(Flags::ACK) && segment.seq == irs {
+        let controls = Flags::SYN | Flags::ACK | Flags::RST;
+        if segment.flags & controls == Flags::SYN && segment.seq == irs {
             // The SYN again: our answer was lost.
             return self.send_syn_ack(index, true);
         }
@@ -170,6 +172,8 @@ impl<O: Observer> Stack<O> {
             } else {
                 discard(self, DiscardReason::ResetOutside);
             }
+        } else if no_timestamp {
+            discard(self, DiscardReason::NoTimestamp);
         } else if old_timestamp || !in_window {
             let reason = if old_timestamp {
                 DiscardReason::Paws
@@ -363,7 +367,23 @@ impl<O: Observer> Stack<O> {
         };
         let numbers = (entry.iss + 1, entry.rcv_nxt());
         let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
-        self.challenge_without_slot(life, tuple, numbers, echo);
+        let wnd = self.scaled_offer(entry);
+        self.challenge_without_slot(life, tuple, (numbers, wnd), echo);
+    }
+
+    /// The window of the SYN,ACK as a segment without SYN says it. The peer may be ESTABLISHED already and
+    /// would stop at a smaller one.
+    fn scaled_offer(&self, entry: &SynReceived) -> u16 {
+        let Some(listener) = self.listeners.get(entry.listener) else {
+            return 0;
+        };
+        let options = listener.options.clamped();
+        let shift = match entry.peer_shift() {
+            Some(_) => receive_shift(&self.cx.config, &options),
+            None => 0,
+        };
+        let field = self.offered_window(entry.listener).div_ceil(1 << shift);
+        u16::try_from(field).unwrap_or(u16::MAX)
     }
 
     /// An ACK for a connection that has no slot, within the budget of challenge ACKs.
@@ -371,7 +391,7 @@ impl<O: Observer> Stack<O> {
         &mut self,
         life: crate::observe::LifeId,
         tuple: crate::FourTuple,
-        numbers: (SeqNumber, SeqNumber),
+        numbers: ((SeqNumber, SeqNumber), u16),
         echo: Option<u32>,
     ) {
         if !self.cx.may_challenge() {
@@ -388,10 +408,11 @@ impl<O: Observer> Stack<O> {
         &mut self,
         life: crate::observe::LifeId,
         tuple: crate::FourTuple,
-        (seq, ack): (SeqNumber, SeqNumber),
+        ((seq, ack), wnd): ((SeqNumber, SeqNumber), u16),
         echo: Option<u32>,
     ) {
         let mut segment = bare_segment(tuple, seq, ack, Flags::ACK);
+        segment.wnd = wnd;
         let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
         segment.options.timestamps = echo.map(|echo| Timestamps { value, echo });
         self.cx.reply(Reply::Segment(segment, Some(life), false));

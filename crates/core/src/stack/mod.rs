@@ -9,6 +9,9 @@ mod settle;
 mod time_wait;
 mod transmission;
 
+#[cfg(test)]
+mod tests;
+
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};

@@ -114,7 +114,8 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.time_wait.get(index) else {
             return;
         };
-        let numbers = (entry.snd_nxt, entry.rcv_nxt);
+        // The peer has nothing more to send: the window says nothing.
+        let numbers = ((entry.snd_nxt, entry.rcv_nxt), 0);
         let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
         self.challenge_without_slot(life, tuple, numbers, echo);
     }
@@ -123,7 +124,7 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.time_wait.get(index) else {
             return;
         };
-        let numbers = (entry.snd_nxt, entry.rcv_nxt);
+        let numbers = ((entry.snd_nxt, entry.rcv_nxt), 0);
         let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
         self.acknowledge_without_slot(life, tuple, numbers, echo);
     }
