@@ -1,2 +1,4 @@
 //! The command `estab`.
+mod lives;
+
 fn main() {}
