@@ -54,7 +54,7 @@ impl Lives {
     }
 
     /// What a stack is to be given. There may be several; one stack has one.
-    pub(crate) fn observer(&self) -> impl Observer + Send + 'static {
+    pub(crate) fn observer(&self) -> Recorder {
         Recorder {
             lives: self.clone(),
         }
@@ -81,8 +81,9 @@ impl Lives {
     }
 }
 
-/// The observer of [`Lives::observer`].
-struct Recorder {
+/// Records what happens for [`Lives`].
+#[derive(Clone, Debug)]
+pub(crate) struct Recorder {
     lives: Lives,
 }
 

@@ -278,7 +278,7 @@ impl Close {
     pub(crate) fn why(&self) -> String {
         let cause = self.cause.map_or("", Cause::text);
         let mut text = match self.kind {
-            CloseKind::FourSegments => format!("four segments: {}", self.sequence()),
+            CloseKind::FourSegments => self.why_four(),
             CloseKind::ThreeSegments => self.why_three(),
             CloseKind::Simultaneous => {
                 format!("simultaneous close, the FINs crossed: {}", self.sequence())
@@ -289,10 +289,6 @@ impl Close {
             CloseKind::Dropped => format!("given up after {}: {cause}", self.sequence()),
             CloseKind::Unfinished => self.why_unfinished(),
         };
-        if self.kind == CloseKind::FourSegments && self.data_after_first_fin > 0 {
-            let bytes = super::units::thousands(self.data_after_first_fin);
-            let _ = write!(text, "; {bytes} B still passed after the first FIN");
-        }
         if self.fin_sent_again > 0 {
             let _ = write!(
                 text,
@@ -303,6 +299,33 @@ impl Close {
         if self.fin_received_again > 0 {
             let again = times(self.fin_received_again);
             let _ = write!(text, "; the peer's FIN came again {again}");
+        }
+        text
+    }
+
+    /// The second FIN came later than the ACK of the first: somebody still had something to do.
+    fn why_four(&self) -> String {
+        let mut text = format!("four segments: {}", self.sequence());
+        let Some((end, fin)) = self.second_fin() else {
+            return text;
+        };
+        let is_its_ack = |one: &&CloseSegment| {
+            one.sign == CloseSign::Ack && one.direction == fin.direction && one.at <= fin.at
+        };
+        if let Some(ack) = self.segments.iter().find(is_its_ack) {
+            let whose = match end {
+                End::Ours => "our FIN left",
+                End::Peers => "the peer's FIN came",
+            };
+            let _ = write!(
+                text,
+                "; {whose} {} after the ACK",
+                duration(fin.at - ack.at)
+            );
+        }
+        if self.data_after_first_fin > 0 {
+            let bytes = super::units::thousands(self.data_after_first_fin);
+            let _ = write!(text, ", and {bytes} B passed after the first FIN");
         }
         text
     }

@@ -45,7 +45,8 @@ fn a_fin_after_the_ack_makes_four_segments() {
     assert_eq!(life.close.data_after_first_fin, 10);
     assert_eq!(
         life.close.why(),
-        "four segments: FIN out, ACK in, FIN in, ACK out; 10 B still passed after the first FIN"
+        "four segments: FIN out, ACK in, FIN in, ACK out; the peer's FIN came 3 ms after the ACK, \
+         and 10 B passed after the first FIN"
     );
     assert_eq!(life.first_closer, Some(FirstCloser::Application));
     assert_eq!(life.time_wait.holder, Holder::Us);
@@ -207,7 +208,8 @@ fn a_fin_that_is_sent_again_is_counted_apart() {
     assert_eq!(life.close.kind, CloseKind::FourSegments);
     assert_eq!(
         life.close.why(),
-        "four segments: FIN in, ACK out, FIN out, ACK in; our FIN was sent again once; \
+        "four segments: FIN in, ACK out, FIN out, ACK in; our FIN left 2 ms after the ACK; \
+         our FIN was sent again once; \
          the peer's FIN came again once"
     );
     assert_eq!(life.traffic.retransmissions.fin, 1);

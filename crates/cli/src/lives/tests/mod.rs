@@ -2,6 +2,7 @@
 //! segment before what it causes, a sent one when it goes.
 
 mod closing;
+mod stacks;
 mod telling;
 
 use std::time::Duration;
