@@ -171,9 +171,10 @@ fn timer(timer: &TimerRecord) -> String {
 fn expires(nanos: u64) -> String {
     let millis = nanos / 1_000_000;
     let (minutes, seconds) = (millis / 60_000, millis / 1000 % 60);
+    let tenths = millis / 100 % 10;
     match (minutes, seconds) {
         (0, 0) => format!("{millis}ms"),
-        (0, 1..10) if millis / 100 % 10 > 0 => format!("{seconds}.{}sec", millis / 100 % 10),
+        (0, 1..10) if tenths > 0 => format!("{seconds}.{tenths}sec"),
         (0, _) => format!("{seconds}sec"),
         (1..10, 1..) => format!("{minutes}min{seconds}sec"),
         _ => format!("{minutes}min"),
