@@ -1,2 +1,5 @@
 //! The command `estab`.
+mod lives;
+mod ss;
+
 fn main() {}
