@@ -257,7 +257,9 @@ impl Connection {
         }
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
-                cx.reset_for(segment, ResetReason::DataAfterClose);
+                let numbers = (segment.ack, SeqNumber(0), Flags::RST);
+                let reason = ResetReason::DataAfterClose;
+                cx.reset(Some(self.life), self.tuple, numbers, reason);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }

@@ -5,7 +5,10 @@
 //! after the handshake: `them` is what it sends next, `us` what it expects next.
 
 mod active_open;
+mod closing;
+mod ends;
 mod passive_open;
+mod resets;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -515,7 +518,8 @@ impl Harness {
     /// The state of a connection, CLOSED if there is none.
     fn state(&self, peer: &Peer) -> StateName {
         let all = self.stack.statuses();
-        let own = all.iter().find(|status| status.tuple == peer.tuple);
+        // A socket may still be held when its connection is in TIME-WAIT.
+        let own = all.iter().rfind(|status| status.tuple == peer.tuple);
         own.map_or(StateName::Closed, |status| status.state)
     }
 
