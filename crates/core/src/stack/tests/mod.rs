@@ -5,10 +5,13 @@
 //! after the handshake: `them` is what it sends next, `us` what it expects next.
 
 mod active_open;
+mod backlog;
 mod closing;
 mod ends;
 mod passive_open;
 mod resets;
+mod time_wait;
+mod time_wait_reuse;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -459,7 +462,10 @@ impl Harness {
         listen: impl FnOnce(&mut ListenOptions),
         syn: impl FnOnce(&mut Segment<'_>),
     ) -> (Peer, SocketId) {
-        let listener = self.listen_with(listen);
+        let listener = self.listen_with(|options| {
+            options.socket.reuse_address = true;
+            listen(options);
+        });
         let socket = self.accepted_by(listener, syn);
         self.stack.close_listener(self.now, listener).expect("it");
         socket
