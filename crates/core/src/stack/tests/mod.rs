@@ -4,14 +4,17 @@
 //! packet the stack sends is parsed with its checksums verified. Sequence numbers of a [`Peer`] are those
 //! after the handshake: `them` is what it sends next, `us` what it expects next.
 
+mod acceptance;
 mod active_open;
 mod backlog;
 mod closing;
 mod ends;
 mod passive_open;
+mod receiving;
 mod resets;
 mod time_wait;
 mod time_wait_reuse;
+mod windows;
 
 use core::time::Duration;
 use std::collections::VecDeque;
