@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::send::Recovery;
-use super::state::Snd;
+use super::state::{Snd, State, Synchronized};
 use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness};
 use crate::congestion::CongestionControl;
@@ -30,6 +30,7 @@ impl Connection {
             self.challenge(cx, DiscardReason::AckOld);
             return None;
         }
+        self.remember_timestamp(cx, segment);
         let news = self.take_sack_blocks(&snd, segment);
         let wnd = self.scaled_window(segment);
         if snd.una.precedes(segment.ack) {
@@ -88,16 +89,24 @@ impl Connection {
         send.urgent = true;
     }
 
-    /// In FIN-WAIT-2 only an acknowledgment of what was never sent is wrong.
+    /// In FIN-WAIT-2 there is nothing left to acknowledge; the limits are the same.
     fn check_final_acknowledgment<O: Observer>(
         &mut self,
         cx: &mut Context<O>,
         segment: &Segment<'_>,
     ) -> Option<()> {
-        if self.state().snd_nxt().precedes(segment.ack) {
+        let State::FinWait2(Synchronized { send, .. }) = self.state() else {
+            return Some(());
+        };
+        if send.nxt.precedes(segment.ack) {
             self.challenge(cx, DiscardReason::AckUnsent);
             return None;
         }
+        if segment.ack.precedes(send.nxt - send.max_wnd) {
+            self.challenge(cx, DiscardReason::AckOld);
+            return None;
+        }
+        self.remember_timestamp(cx, segment);
         Some(())
     }
 
@@ -115,7 +124,7 @@ impl Connection {
     pub(super) fn advance_una<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
         let now = cx.now;
         let fin = self.state().fin();
-        let Some(snd) = self.state.as_mut().and_then(super::State::snd_mut) else {
+        let Some(snd) = self.state.as_mut().and_then(State::snd_mut) else {
             return;
         };
         let old = *snd;
@@ -241,7 +250,7 @@ impl Connection {
 
     /// RFC 9293 §3.10.7.4: the window of the newest segment counts.
     fn update_send_window(&mut self, now: Instant, segment: &Segment<'_>, wnd: u32) {
-        let Some(snd) = self.state.as_mut().and_then(super::State::snd_mut) else {
+        let Some(snd) = self.state.as_mut().and_then(State::snd_mut) else {
             return;
         };
         let current = snd.una.precedes_or_is(segment.ack);
@@ -286,7 +295,7 @@ impl Connection {
         }
         self.timers.retransmit = Deadline::NEVER;
         self.timers.last = Deadline::NEVER;
-        self.transition(cx, Cause::AckOfFin, super::State::fin_acked);
+        self.transition(cx, Cause::AckOfFin, State::fin_acked);
         self.arm_fin_wait_2(cx);
     }
 }

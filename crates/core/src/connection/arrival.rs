@@ -63,7 +63,6 @@ impl Connection {
         let mut segment = self.check_sequence(cx, segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
-        self.remember_timestamp(cx, &segment);
         if crossing {
             // Its window is that of a SYN: never scaled (RFC 7323 §2.2).
             segment.flags.insert(Flags::SYN);
@@ -134,7 +133,13 @@ impl Connection {
             cut_to_window(&rcv, &mut segment);
             return Some(segment);
         }
-        // "special allowance should be made to accept valid ACKs, URGs, and RSTs" at a shut window.
+        // "special allowance should be made to accept valid ACKs, URGs, and RSTs" at a shut window. A peer whose
+        // probe was refused may count that byte in the SND.NXT of its ACKs.
+        let behind_probe = segment.is_empty() && !segment.has(Flags::RST);
+        if rcv.wnd == 0 && behind_probe && segment.seq == rcv.nxt + 1 {
+            segment.seq = rcv.nxt;
+            return Some(segment);
+        }
         let at_shut_window = rcv.wnd == 0 && segment.seq == rcv.nxt;
         if at_shut_window && !segment.has(Flags::SYN) {
             self.discard(cx, DiscardReason::OutsideWindow);
@@ -203,8 +208,13 @@ impl Connection {
         None
     }
 
-    /// TS.Recent follows the segments that begin at or before the last ACK sent (RFC 7323 §4.3).
-    fn remember_timestamp<O: Observer>(&mut self, cx: &Context<O>, segment: &Segment<'_>) {
+    /// TS.Recent follows the segments that begin at or before the last ACK sent (RFC 7323 §4.3). As in Linux
+    /// only those whose ACK is acceptable: a forged one could shut out the peer.
+    pub(super) fn remember_timestamp<O: Observer>(
+        &mut self,
+        cx: &Context<O>,
+        segment: &Segment<'_>,
+    ) {
         let (Some(agreed), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
         else {
             return;
@@ -257,7 +267,9 @@ impl Connection {
         }
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
-                cx.reset_for(segment, ResetReason::DataAfterClose);
+                let numbers = (segment.ack, SeqNumber(0), Flags::RST);
+                let reason = ResetReason::DataAfterClose;
+                cx.reset(Some(self.life), self.tuple, numbers, reason);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }

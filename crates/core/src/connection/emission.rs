@@ -26,7 +26,7 @@ impl Connection {
             return true;
         }
         if self.receive.owed == AckOwed::Now && self.state().rcv().is_some() {
-            let seq = self.state().snd_nxt();
+            let seq = self.seq_without_text();
             self.write_segment(cx, packet, (seq, Flags::ACK), (0, 0), false);
             return true;
         }

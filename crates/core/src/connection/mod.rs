@@ -266,7 +266,7 @@ impl Connection {
             State::SynSent(_) | State::Closing(_) | State::LastAck(_)
         );
         if farewell {
-            let seq = state.snd_nxt();
+            let seq = self.seq_without_text();
             let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
             cx.reset(
                 Some(self.life),
@@ -276,6 +276,14 @@ impl Connection {
             );
         }
         self.end(cx, cause);
+    }
+
+    /// SEG.SEQ of a segment without text: SND.NXT, but never beyond the window. There the peer would refuse it,
+    /// and with it the ACK: at a shut window that it was probed at, or after it has shrunk its window.
+    fn seq_without_text(&self) -> SeqNumber {
+        let state = self.state();
+        let edge = state.snd().map(|snd| self.send.data_start(snd) + snd.wnd);
+        edge.map_or(state.snd_nxt(), |edge| state.snd_nxt().earlier(edge))
     }
 
     fn discard<O: Observer>(&self, cx: &mut Context<O>, reason: DiscardReason) {

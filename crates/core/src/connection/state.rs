@@ -82,6 +82,8 @@ pub(crate) struct Finishing {
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) nxt: SeqNumber,
+    /// MAX.SND.WND: how far back an acknowledgment may reach (RFC 5961 §5.2).
+    pub(crate) max_wnd: u32,
 }
 
 /// The peer may send.
@@ -280,7 +282,10 @@ impl Synchronized<Finishing, Receiving> {
             receive,
         } = self;
         Synchronized {
-            send: Finished { nxt: snd.nxt },
+            send: Finished {
+                nxt: snd.nxt,
+                max_wnd: snd.max_wnd,
+            },
             receive,
         }
     }

@@ -298,7 +298,7 @@ impl<O: Observer> Stack<O> {
         let states = (StateName::Listen, StateName::Closed);
         let Closed = listener.state.close();
         self.cx.transition(id.life, tuple, states, Cause::Close);
-        self.close_children(listener.queue);
+        self.close_children(listener);
         Ok(())
     }
 

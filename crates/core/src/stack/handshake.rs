@@ -5,9 +5,9 @@ use super::{AcceptLinks, Stack};
 use crate::config::AcceptPolicy;
 use crate::connection::{Connection, Owner, advertised_mss, receive_shift, usable_mss};
 use crate::context::{Reply, bare_segment};
-use crate::demux::{Answer, ListenerId, Listening, Place, SynReceived};
+use crate::demux::{Answer, Listener, ListenerId, Listening, Place, SynReceived};
 use crate::observe::{
-    Cause, Direction, DiscardReason, Observer, RefusalReason, ResetReason, StateName,
+    Cause, Direction, DiscardReason, LifeId, Observer, RefusalReason, ResetReason, StateName,
 };
 use crate::{Flags, Options, Segment, SeqNumber, Timestamps};
 
@@ -20,26 +20,13 @@ impl<O: Observer> Stack<O> {
         segment: &Segment<'_>,
         old: Option<&EndedTimeWait>,
     ) {
+        let tuple = segment.tuple;
+        if self.refuses_syn(id, segment, None) {
+            return;
+        }
         let Some(listener) = self.listeners.get_mut(id) else {
             return;
         };
-        let tuple = segment.tuple;
-        // Never a silent half-connection: while no place is left, the SYN is not answered.
-        let refusal = if listener.is_full() && listener.policy == AcceptPolicy::Hold {
-            Some((
-                DiscardReason::AcceptQueueFull,
-                RefusalReason::AcceptQueueFull,
-            ))
-        } else if self.syn_queue.len() >= self.cx.config.max_syn_received {
-            Some((DiscardReason::SynQueueFull, RefusalReason::SynQueueFull))
-        } else {
-            None
-        };
-        if let Some((discard, refusal)) = refusal {
-            listener.refused += 1;
-            self.cx.discard(Some(tuple), None, discard);
-            return self.cx.refuse(Some(tuple), refusal);
-        }
         listener.half_open += 1;
         let state = listener.state;
         let entry = state.syn_arrived(self.answer_to(id, segment, old));
@@ -68,6 +55,33 @@ impl<O: Observer> Stack<O> {
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::SynReceived(index));
         self.send_syn_ack(index, false);
+    }
+
+    /// Never a silent half-connection: while no place is left, a SYN is not answered. `life`: that of the
+    /// connection in TIME-WAIT which would have given way to it.
+    pub(super) fn refuses_syn(
+        &mut self,
+        id: ListenerId,
+        segment: &Segment<'_>,
+        life: Option<LifeId>,
+    ) -> bool {
+        let Some(listener) = self.listeners.get_mut(id) else {
+            return true;
+        };
+        let (discard, refusal) = if listener.is_full() && listener.policy == AcceptPolicy::Hold {
+            (
+                DiscardReason::AcceptQueueFull,
+                RefusalReason::AcceptQueueFull,
+            )
+        } else if self.syn_queue.len() >= self.cx.config.max_syn_received {
+            (DiscardReason::SynQueueFull, RefusalReason::SynQueueFull)
+        } else {
+            return false;
+        };
+        listener.refused += 1;
+        self.cx.discard(Some(segment.tuple), life, discard);
+        self.cx.refuse(Some(segment.tuple), refusal);
+        true
     }
 
     /// What is settled by the SYN.
@@ -313,11 +327,7 @@ impl<O: Observer> Stack<O> {
             let Some((index, life)) = listener.held.pop_front() else {
                 return;
             };
-            if self
-                .syn_queue
-                .get(index)
-                .is_some_and(|entry| entry.life == life)
-            {
+            if self.is_held(index, life) {
                 self.promote(index);
             }
         }
@@ -389,7 +399,7 @@ impl<O: Observer> Stack<O> {
     /// An ACK for a connection that has no slot, within the budget of challenge ACKs.
     pub(super) fn challenge_without_slot(
         &mut self,
-        life: crate::observe::LifeId,
+        life: LifeId,
         tuple: crate::FourTuple,
         numbers: ((SeqNumber, SeqNumber), u16),
         echo: Option<u32>,
@@ -406,7 +416,7 @@ impl<O: Observer> Stack<O> {
     /// An ACK for a connection that has no slot.
     pub(super) fn acknowledge_without_slot(
         &mut self,
-        life: crate::observe::LifeId,
+        life: LifeId,
         tuple: crate::FourTuple,
         ((seq, ack), wnd): ((SeqNumber, SeqNumber), u16),
         echo: Option<u32>,
@@ -432,13 +442,26 @@ impl<O: Observer> Stack<O> {
         }
     }
 
-    /// The children of a listener that closes: the ready ones are reset, the half-open ones get a RST when
-    /// they are heard of again.
-    pub(super) fn close_children(&mut self, mut queue: crate::list::List) {
+    /// The children of a listener that closed: those whose handshake is done are reset, in the accept queue
+    /// or waiting for a place there. The half-open ones get a RST when they are heard of again.
+    pub(super) fn close_children(&mut self, mut listener: Listener) {
+        let queue = &mut listener.queue;
         while let Some(index) = queue.pop_front(&mut AcceptLinks(&mut self.connections)) {
             self.connections[index as usize].abort(&mut self.cx, Cause::ListenerClosed);
             self.settle(index);
         }
+        for (index, life) in listener.held {
+            if self.is_held(index, life) {
+                self.reset_half_open(index, Cause::ListenerClosed, ResetReason::ListenerClosed);
+            }
+        }
+    }
+
+    /// Whether the child that was put on the list of the held ones is still there.
+    fn is_held(&self, index: u32, life: LifeId) -> bool {
+        self.syn_queue
+            .get(index)
+            .is_some_and(|entry| entry.life == life)
     }
 }
 

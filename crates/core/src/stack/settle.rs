@@ -107,13 +107,14 @@ impl<O: Observer> Stack<O> {
 
     /// Nobody will ask for this slot again.
     pub(super) fn free_slot(&mut self, index: u32) {
-        let connection = &self.connections[index as usize];
-        if let Owner::AcceptQueue(listener) = connection.owner {
-            if let Some(listener) = self.listeners.get_mut(listener) {
-                listener
-                    .queue
-                    .remove(&mut AcceptLinks(&mut self.connections), index);
-            }
+        let queued_by = match self.connections[index as usize].owner {
+            Owner::AcceptQueue(listener) => Some(listener),
+            Owner::Application | Owner::Nobody => None,
+        };
+        if let Some(listener) = queued_by.and_then(|id| self.listeners.get_mut(id)) {
+            listener
+                .queue
+                .remove(&mut AcceptLinks(&mut self.connections), index);
         }
         self.ready
             .remove(&mut ReadyLinks(&mut self.connections), index);
@@ -121,8 +122,12 @@ impl<O: Observer> Stack<O> {
             .remove(&mut NewsLinks(&mut self.connections), index);
         self.wheel.clear(index);
         self.connections.remove(index as usize);
+        if let Some(listener) = queued_by {
+            self.promote_held(listener);
+        }
     }
 }
 
 /// Ten days: the table's clock compares moments within a year.
-const MAX_TIME_WAIT: core::time::Duration = core::time::Duration::from_secs(10 * 24 * 3600);
+pub(super) const MAX_TIME_WAIT: core::time::Duration =
+    core::time::Duration::from_secs(10 * 24 * 3600);

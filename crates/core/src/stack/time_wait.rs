@@ -1,6 +1,7 @@
 //! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
 
 use super::Stack;
+use super::settle::MAX_TIME_WAIT;
 use crate::demux::{ListenerId, Place, TimeWait};
 use crate::observe::{Cause, Direction, DiscardReason, Observer};
 use crate::{Flags, FourTuple, Segment, SeqNumber};
@@ -40,7 +41,7 @@ impl<O: Observer> Stack<O> {
         } else if segment.has(Flags::FIN) && segment.end() == rcv_nxt {
             // "The only thing that can arrive in this state is a retransmission of the remote FIN.
             // Acknowledge it, and restart the 2 MSL timeout."
-            let length = self.cx.config.time_wait;
+            let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
             self.time_wait.restart(index, self.cx.now, length);
             return self.acknowledge_entry(index);
         } else if segment.is_empty() && segment.seq == rcv_nxt {
@@ -75,7 +76,8 @@ impl<O: Observer> Stack<O> {
         };
         let local = segment.tuple.local();
         let listener = self.listeners.find(local.ip(), local.port());
-        match listener.filter(|_| is_newer_incarnation(entry, segment)) {
+        let timestamps = self.cx.config.timestamps;
+        match listener.filter(|_| is_newer_incarnation(entry, segment, timestamps)) {
             Some(listener) => self.reopen(index, listener, segment),
             None => {
                 let (life, tuple) = (entry.life, Some(entry.tuple()));
@@ -88,15 +90,8 @@ impl<O: Observer> Stack<O> {
 
     /// The old incarnation gives way, if the new SYN can be answered at all.
     fn reopen(&mut self, index: u32, listener: ListenerId, segment: &Segment<'_>) {
-        let room = self.syn_queue.len() < self.cx.config.max_syn_received;
-        let full = self
-            .listeners
-            .get(listener)
-            .is_none_or(|listener| listener.is_full());
-        if !room || full {
-            let life = self.time_wait.get(index).map(|entry| entry.life);
-            self.cx
-                .discard(Some(segment.tuple), life, DiscardReason::AcceptQueueFull);
+        let life = self.time_wait.get(index).map(|entry| entry.life);
+        if self.refuses_syn(listener, segment, life) {
             return;
         }
         self.cx.counters.tw_recycled += 1;
@@ -159,11 +154,12 @@ fn is_older(entry: &TimeWait, segment: &Segment<'_>) -> bool {
 
 /// RFC 6191 §2: a newer timestamp opens, an equal one with a higher sequence number too; without
 /// timestamps the sequence number decides (RFC 9293 §3.6.1). A SYN with timestamps after a connection without
-/// is always new.
-fn is_newer_incarnation(entry: &TimeWait, segment: &Segment<'_>) -> bool {
+/// is always new. `timestamps`: whether we would use them.
+fn is_newer_incarnation(entry: &TimeWait, segment: &Segment<'_>, timestamps: bool) -> bool {
     // The last number seen was the FIN's, one before RCV.NXT.
     let higher = entry.rcv_nxt.precedes_or_is(segment.seq);
-    match (entry.ts_recent(), segment.options.timestamps) {
+    let theirs = segment.options.timestamps.filter(|_| timestamps);
+    match (entry.ts_recent(), theirs) {
         (None, Some(_)) => true,
         (Some(recent), Some(theirs)) => {
             let ahead = theirs.value.wrapping_sub(recent) as i32;

@@ -4,8 +4,17 @@
 //! packet the stack sends is parsed with its checksums verified. Sequence numbers of a [`Peer`] are those
 //! after the handshake: `them` is what it sends next, `us` what it expects next.
 
+mod acceptance;
 mod active_open;
+mod backlog;
+mod closing;
+mod ends;
 mod passive_open;
+mod receiving;
+mod resets;
+mod time_wait;
+mod time_wait_reuse;
+mod windows;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -456,7 +465,10 @@ impl Harness {
         listen: impl FnOnce(&mut ListenOptions),
         syn: impl FnOnce(&mut Segment<'_>),
     ) -> (Peer, SocketId) {
-        let listener = self.listen_with(listen);
+        let listener = self.listen_with(|options| {
+            options.socket.reuse_address = true;
+            listen(options);
+        });
         let socket = self.accepted_by(listener, syn);
         self.stack.close_listener(self.now, listener).expect("it");
         socket
@@ -515,7 +527,8 @@ impl Harness {
     /// The state of a connection, CLOSED if there is none.
     fn state(&self, peer: &Peer) -> StateName {
         let all = self.stack.statuses();
-        let own = all.iter().find(|status| status.tuple == peer.tuple);
+        // A socket may still be held when its connection is in TIME-WAIT.
+        let own = all.iter().rfind(|status| status.tuple == peer.tuple);
         own.map_or(StateName::Closed, |status| status.state)
     }
 
