@@ -192,6 +192,8 @@ impl TcpStream {
     /// Closes one direction or both (RFC 9293 §3.6): `Write` sends a FIN behind what was written, and what the
     /// peer sends can still be read; `Read` tells the peer nothing, and reads give the end of file.
     ///
+    /// As with std's, the name is the same as that of `AsyncWriteExt::shutdown`, which does what `Write` does.
+    ///
     /// # Errors
     /// `NotConnected` when the connection has ended.
     pub fn shutdown(&self, how: std::net::Shutdown) -> io::Result<()> {
