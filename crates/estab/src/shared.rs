@@ -64,6 +64,7 @@ impl Shared {
             driver: None,
             driver_sleeps_until: None,
             is_closing: false,
+            progress: (0, false),
             is_released: false,
             over: None,
         };
@@ -124,6 +125,8 @@ pub(crate) struct Inner {
     pub(crate) driver_sleeps_until: Option<Instant>,
     /// The host is shutting down: nothing new begins.
     pub(crate) is_closing: bool,
+    /// How far it has come: connections still open, and whether every packet is on its way.
+    progress: (usize, bool),
     /// No handle is left.
     is_released: bool,
     over: Option<Over>,
@@ -233,7 +236,10 @@ impl Inner {
             self.waiters.tell(event);
         }
         if self.is_closing {
-            self.waiters.wake(Place::Ending);
+            let progress = (self.open_connections(), self.is_flushed());
+            if progress != std::mem::replace(&mut self.progress, progress) {
+                self.waiters.wake(Place::Ending);
+            }
         }
         if self.over.is_some() {
             self.device.take()
