@@ -90,7 +90,7 @@ impl Shared {
             inner.hurry_driver();
             (result, inner.waiters.take_due(), device)
         };
-        due.into_iter().for_each(Waker::wake);
+        due.wake();
         drop(device);
         result
     }

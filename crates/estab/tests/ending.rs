@@ -86,6 +86,18 @@ async fn nothing_begins_on_a_host_that_shuts_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connect_under_way_fails_when_its_host_shuts_down() {
+    let (_nobody, device) = device::pair(1500, 256);
+    let client = host(config(CLIENT), device);
+    let copy = client.clone();
+    let connecting = tokio::spawn(async move { TcpStream::connect(&copy, (SERVER, 80)).await });
+    pause(1).await;
+    assert!(client.shut_down(GRACE).await.is_empty());
+    let error = within_a_day(connecting).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutting_down_does_not_wait_for_peers_that_are_gone() {
     let (ours, theirs) = device::pair(1500, 1);
     let server = host(config(SERVER), ours);
@@ -156,7 +168,7 @@ async fn a_device_that_fails_fails_every_socket() {
     let client = host(config(CLIENT), theirs);
     let (mut peer, mut reader) = connected(&server, &client).await;
     let (_other, mut writer) = connected(&server, &client).await;
-    let listener = TcpListener::bind(&server, (SERVER, 80)).await.unwrap();
+    let listener = TcpListener::bind(&server, (SERVER, 81)).await.unwrap();
     peer.write_all(b"before").await.unwrap();
     pause(1).await;
     let accepting = tokio::spawn(async move { listener.accept().await.map(|_| ()) });

@@ -2,13 +2,14 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{CLIENT, SERVER, config, connect_to, connected, host, hosts, pattern, within_a_day};
-use estab::device::{self, Capture, Impair, Impairment};
+use estab::device::{self, Capture, Impair, Impairment, Verdict};
 use estab::observe::{Observer, Transition};
-use estab::{Clock, Host, TcpListener, TcpStream};
+use estab::{Clock, Host, KeepAlive, TcpListener, TcpStream};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -100,6 +101,52 @@ async fn a_limited_rate_is_the_rate() {
     writing.await.unwrap().unwrap();
     let took = client.clock().now() - begun;
     assert!((8..10).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_is_noticed() {
+    let keep_alive = KeepAlive {
+        idle: Duration::from_secs(10),
+        interval: Duration::from_secs(1),
+        count: 3,
+    };
+    type Prepare = fn(&mut TcpStream, KeepAlive);
+    let probed: Prepare = |stream, keep_alive| stream.set_keepalive(Some(keep_alive)).unwrap();
+    let unacknowledged: Prepare = |stream, _| {
+        stream
+            .set_user_timeout(Some(Duration::from_secs(13)))
+            .unwrap();
+        assert_eq!(stream.try_write(b"anybody?").unwrap(), 8);
+    };
+    for (prepare, sentence) in [
+        (
+            probed,
+            "timed out: keep-alive probes went unanswered (RFC 9293 §3.8.4)",
+        ),
+        (
+            unacknowledged,
+            "timed out: the user timeout passed (RFC 9293 §3.10.8)",
+        ),
+    ] {
+        let (ours, theirs) = device::pair(1500, 256);
+        let silent = Arc::new(AtomicBool::new(false));
+        let is_silent = Arc::clone(&silent);
+        let link = Impair::new(ours, 1, Impairment::default()).unwrap();
+        let link = link.with_filter(move |_, _| match is_silent.load(Ordering::SeqCst) {
+            true => Verdict::Drop,
+            false => Verdict::Pass,
+        });
+        let (server, client) = (host(config(SERVER), link), host(config(CLIENT), theirs));
+        let (mut ours, _theirs) = connected(&server, &client).await;
+        silent.store(true, Ordering::SeqCst);
+        prepare(&mut ours, keep_alive);
+        let begun = client.clock().now();
+        let error = within_a_day(ours.read(&mut [0; 1])).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), sentence);
+        let waited = client.clock().now() - begun;
+        assert!((12..16).contains(&waited.as_secs()), "{waited:?}");
+    }
 }
 
 /// Real threads, real time: a lost wakeup would hang this.
@@ -197,7 +244,7 @@ async fn the_observer_and_the_capture_are_told_every_change() {
     server.shut_down(Duration::from_secs(1)).await;
     let told = log.0.lock().unwrap().clone();
     let life = [
-        "CLOSED -> SYN-RECEIVED",
+        "LISTEN -> SYN-RECEIVED",
         "SYN-RECEIVED -> ESTABLISHED",
         "ESTABLISHED -> FIN-WAIT-1",
         "FIN-WAIT-1 -> FIN-WAIT-2",
