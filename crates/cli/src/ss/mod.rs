@@ -22,7 +22,6 @@ use std::process::ExitCode;
 use args::SsArgs;
 use client::Answer;
 use filter::{Filter, States};
-#[allow(unused_imports, reason = "for the subcommands that serve")]
 pub(crate) use server::{Bound, Snapshot, bind, serve};
 
 /// Where `serve` listens and `ss` asks, unless told otherwise: `$XDG_RUNTIME_DIR/estab.sock`, or

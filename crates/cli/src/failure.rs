@@ -1,0 +1,43 @@
+//! Why the command ends without having done what it was asked: one line, and an exit status.
+
+use std::fmt;
+
+/// One line for people, and the status the process ends with.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The connection asked for could not be had, or ended in an error.
+    pub(crate) const CONNECTION: u8 = 1;
+    /// Nothing could be begun: wrong usage, or something of this machine stands in the way.
+    pub(crate) const USAGE: u8 = 2;
+    /// COMMAND is there but cannot be run, as a shell has it.
+    pub(crate) const NOT_EXECUTABLE: u8 = 126;
+    /// There is no COMMAND, as a shell has it.
+    pub(crate) const NOT_FOUND: u8 = 127;
+
+    pub(crate) fn new(status: u8, message: impl fmt::Display) -> Self {
+        Self {
+            status,
+            message: message.to_string(),
+        }
+    }
+
+    /// A failure to begin: status 2.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Self::USAGE, message)
+    }
+
+    pub(crate) const fn status(&self) -> u8 {
+        self.status
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,138 @@
+//! `estab serve`: a lasting host on an interface of this machine's.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use estab::{Host, Status};
+use nix::sys::signal::Signal;
+
+use crate::args::ServeArgs;
+use crate::control::ControlSocket;
+use crate::failure::Failure;
+use crate::host::{self, Running};
+use crate::interface::{self, Index, Interface};
+use crate::signals::Signals;
+use crate::ss::{self, Bound};
+use crate::terminal::say;
+
+/// How long connections may take to finish once the host is told to end.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often to look whether the interface is still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// The host could not be made.
+pub(crate) fn serve(args: ServeArgs) -> Result<u8, Failure> {
+    host::check(&args.offer)?;
+    let runtime = host::runtime()?;
+    let result = runtime.block_on(serve_until_told(args));
+    runtime.shutdown_background();
+    result.map(|()| 0)
+}
+
+async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
+    // Before anything is made that a signal would leave behind.
+    let mut told = Signals::catch(&[Signal::SIGINT, Signal::SIGTERM]).map_err(Failure::usage)?;
+    let control = args
+        .control
+        .clone()
+        .unwrap_or_else(ss::default_control_path);
+    let control = ControlSocket::bind(&control)?;
+    let Interface {
+        tun,
+        index,
+        ours,
+        kernels,
+    } = interface::make(&args.tun, &args.addresses.addresses, args.link.mtu)?;
+    let name = tun.name().to_owned();
+    let running = Running::start(
+        tun,
+        ours.clone(),
+        &args.link,
+        None,
+        args.offer.http_directory,
+    )
+    .await?;
+    let control = control.serve(&running.host);
+    announce(&name, &ours, &kernels, &control);
+    tokio::select! {
+        _ = told.next() => {}
+        why = failure(&running.host, index) => {
+            return Err(Failure::new(Failure::CONNECTION, format!("the interface {name} {why}")));
+        }
+    }
+    tokio::select! {
+        cut = running.end(GRACE) => tell(&cut),
+        // Told again: at once, then.
+        _ = told.next() => tell(&running.end(Duration::ZERO).await),
+    }
+    Ok(())
+}
+
+/// Waits until the interface is of no use any more. That it was deleted, the kernel does not say to who waits for packets.
+async fn failure(host: &Host, index: Index) -> String {
+    loop {
+        if !index.exists() {
+            return "was deleted".to_owned();
+        }
+        if let Some(error) = host.failure() {
+            return format!("failed: {error}");
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn announce(name: &str, ours: &[IpAddr], kernels: &[IpAddr], control: &Bound) {
+    let list = |ips: &[IpAddr]| {
+        let texts: Vec<_> = ips.iter().map(IpAddr::to_string).collect();
+        texts.join(" and ")
+    };
+    say(format_args!(
+        "on {name} as {}; this machine is {} there",
+        list(ours),
+        list(kernels)
+    ));
+    let urls: Vec<_> = ours
+        .iter()
+        .map(|ip| format!("http://{}/", in_a_url(*ip)))
+        .collect();
+    say(format_args!(
+        "{}  echo on port 7, discard on 9, chargen on 19",
+        urls.join("  ")
+    ));
+    say(format_args!(
+        "estab ss --control {}  lists the connections",
+        control.path().display()
+    ));
+}
+
+fn in_a_url(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }
+}
+
+/// What was cut, a line each.
+fn tell(cut: &[Status]) {
+    match cut.len() {
+        0 => say("ended; no connection was cut"),
+        1 => say("ended; 1 connection was cut:"),
+        count => say(format_args!("ended; {count} connections were cut:")),
+    }
+    for Status {
+        tuple,
+        state,
+        unacknowledged,
+        unread,
+        ..
+    } in cut
+    {
+        let (local, remote): (SocketAddr, SocketAddr) = (tuple.local(), tuple.remote());
+        say(format_args!(
+            "  {local} - {remote} in {state}, {unacknowledged} bytes not acknowledged, {unread} not read"
+        ));
+    }
+}

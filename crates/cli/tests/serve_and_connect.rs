@@ -1,0 +1,170 @@
+//! `estab serve` and `estab connect`, each in a network of the test's own.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::thread;
+
+use estab_device::bring_up_loopback;
+use nix::sys::signal::{Signal, kill};
+
+use common::*;
+
+/// A host that says where it is: from then on it answers.
+fn serve(control: &std::path::Path) -> (Child, Vec<String>) {
+    let mut child = estab(&format!("serve --control {}", control.display()))
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+    let announcement: Vec<_> = said.by_ref().take(3).map(Result::unwrap).collect();
+    (child, announcement)
+}
+
+#[test]
+fn a_host_lasts_until_it_is_told_to_end_and_leaves_nothing() {
+    if !can_run(
+        "a_host_lasts_until_it_is_told_to_end_and_leaves_nothing",
+        &["curl"],
+    ) {
+        return;
+    }
+    let control = temporary("lasting.sock");
+    in_a_fresh_network(|| {
+        let (host, announcement) = serve(&control);
+        assert!(
+            announcement.concat().contains("http://198.18.0.1/"),
+            "{announcement:?}"
+        );
+        let mut echo = TcpStream::connect("198.18.0.1:7").unwrap();
+        echo.write_all(b"hello").unwrap();
+        let mut back = [0; 5];
+        echo.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"hello");
+        assert!(control.exists());
+        kill(pid(&host), Signal::SIGTERM).unwrap();
+        // Its side is finished; ours stays open, so that it has to be cut in the end.
+        assert_eq!(echo.read(&mut back).unwrap(), 0);
+        let output = finish(host);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(
+            stderr(&output).contains("1 connection was cut"),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(echo.read(&mut back).unwrap(), 0);
+    });
+    assert!(!control.exists());
+}
+
+#[test]
+fn what_is_taken_is_told_in_one_line() {
+    if !can_run("what_is_taken_is_told_in_one_line", &[]) {
+        return;
+    }
+    let control = temporary("taken.sock");
+    let other = temporary("other.sock");
+    in_a_fresh_network(|| {
+        let (host, _) = serve(&control);
+        let taken = |options: &str| output(estab(&format!("serve {options}")));
+        let at = |path: &std::path::Path| format!("--control {}", path.display());
+        assert_fails(&taken(&at(&control)), 2, "is taken");
+        assert_fails(
+            &taken(&at(&other)),
+            2,
+            "there is an interface estab0 already",
+        );
+        let same_address = format!("{} --tun lab0", at(&other));
+        assert_fails(
+            &taken(&same_address),
+            2,
+            "estab0 has the address 198.18.0.2 already",
+        );
+        assert!(!other.exists());
+        kill(pid(&host), Signal::SIGKILL).unwrap();
+        finish(host);
+        // What a killed host leaves does not stop the next.
+        assert!(control.exists());
+        let (next, _) = serve(&control);
+        kill(pid(&next), Signal::SIGINT).unwrap();
+        assert_eq!(finish(next).status.code(), Some(0));
+    });
+}
+
+#[test]
+fn connect_speaks_with_a_server_of_the_kernels() {
+    if !can_run("connect_speaks_with_a_server_of_the_kernels", &[]) {
+        return;
+    }
+    in_a_fresh_network(|| {
+        bring_up_loopback().unwrap();
+        for host in ["198.18.0.2", "fd00:e57a:b::2"] {
+            let listener = TcpListener::bind("[::]:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut heard = Vec::new();
+                stream.read_to_end(&mut heard).unwrap();
+                heard.reverse();
+                stream.write_all(&heard).unwrap();
+            });
+            let mut command = estab(&format!("connect -v {host} {port}"));
+            let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(b"stressed").unwrap();
+            let output = finish(child);
+            assert_eq!(stdout(&output), "desserts");
+            assert_eq!(output.status.code(), Some(0));
+            let told = stderr(&output);
+            for state in [
+                "SYN-SENT",
+                "ESTABLISHED",
+                "FIN-WAIT-1",
+                "FIN-WAIT-2",
+                "TIME-WAIT",
+            ] {
+                assert!(told.contains(state), "no {state} in: {told}");
+            }
+            server.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn connect_fails_in_one_line() {
+    if !can_run("connect_fails_in_one_line", &[]) {
+        return;
+    }
+    in_a_fresh_network(|| {
+        assert_fails(&output(estab("connect 198.18.0.2 9")), 1, "refused");
+        assert_fails(&output(estab("connect 127.0.0.1 9")), 2, "198.18.0.2");
+        assert_fails(&output(estab("connect example.org 9")), 2, "by its address");
+        assert_fails(
+            &output(estab("connect --tun a/b 198.18.0.2 9")),
+            2,
+            "cannot name an interface",
+        );
+    });
+}
+
+#[test]
+fn ss_shows_the_connections_of_a_running_host() {
+    if !can_run("ss_shows_the_connections_of_a_running_host", &["socat"]) {
+        return;
+    }
+    let control = temporary("asked.sock");
+    let shell = format!(
+        "(echo hello; sleep 1) | socat - TCP:198.18.0.1:7 | (read line; {} ss --control {} --no-header 'sport = :7')",
+        env!("CARGO_BIN_EXE_estab"),
+        control.display()
+    );
+    let options = format!("--control {}", control.display());
+    let output = output(estab_run(&options, &shell));
+    let shown = stdout(&output);
+    assert!(
+        shown.starts_with("ESTAB") && shown.contains("198.18.0.1:7"),
+        "{shown}{}",
+        stderr(&output)
+    );
+    assert!(!control.exists());
+}
