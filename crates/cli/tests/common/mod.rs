@@ -35,16 +35,25 @@ pub(crate) fn estab_run(options: &str, shell: &str) -> Command {
 }
 
 /// Runs to the end, or kills and panics when it takes too long.
-pub(crate) fn output(mut command: Command) -> Output {
-    finish(command.spawn().unwrap())
+pub(crate) fn output(command: Command) -> Output {
+    output_within(command, PATIENCE)
+}
+
+/// The same with a patience of its own.
+pub(crate) fn output_within(mut command: Command, patience: Duration) -> Output {
+    finish_within(command.spawn().unwrap(), patience)
 }
 
 /// The same for what runs already.
 pub(crate) fn finish(child: Child) -> Output {
+    finish_within(child, PATIENCE)
+}
+
+fn finish_within(child: Child, patience: Duration) -> Output {
     let id = pid(&child);
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
+    match receiver.recv_timeout(patience) {
         Ok(output) => output.unwrap(),
         Err(_) => {
             kill(id, Signal::SIGKILL).unwrap();
