@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use estab_core::Instant;
 use tokio::time::Sleep;
@@ -58,7 +58,7 @@ impl Driver {
             };
             (next, inner.waiters.take_due(), device)
         };
-        due.into_iter().for_each(Waker::wake);
+        due.wake();
         drop(device);
         next
     }

@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod calls;
 mod clock;
 mod driver;
 mod error;

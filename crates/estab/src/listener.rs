@@ -23,15 +23,14 @@ pub struct TcpListener {
 
 impl TcpListener {
     /// Listens at an address of the host, or at an unspecified one for all of them; `[::]` takes IPv4, too.
-    /// Port 0 chooses a port. The backlog is 1,024, and `reuse_address` is set, both as tokio does it;
-    /// [`TcpSocket`] leaves the choice.
+    /// Port 0 chooses a port. The backlog is 1,024, as with tokio; `reuse_address` is not set, other than with
+    /// tokio, so that a port which TIME-WAIT holds is not taken unasked. [`TcpSocket`] leaves the choice.
     ///
     /// # Errors
     /// As [`TcpSocket::bind`].
     pub async fn bind(host: &Host, address: impl ToAddr) -> io::Result<Self> {
         let address = address.to_addr()?;
         let socket = TcpSocket::for_address(host, address);
-        socket.set_reuse_address(true)?;
         socket.bind(address)?;
         socket.listen(1024)
     }

@@ -275,15 +275,13 @@ fn connected(inner: &Inner, id: SocketId) -> io::Result<()> {
     if !readiness.contains(Readiness::WRITABLE) {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    // Made, used and ended before we looked: what was received is still there to be read.
-    let was_used = inner
-        .stack
-        .status(id)
-        .is_some_and(|status| status.unread > 0);
-    if was_used {
-        Ok(())
-    } else {
-        inner.how_it_ended(id)
+    let status = inner.stack.status(id).ok_or(Error::NotConnected)?;
+    match status.ended {
+        None => Ok(()),
+        // Made, used and ended before we looked: what was received is still there to be read.
+        Some(_) if status.unread > 0 => Ok(()),
+        Some(_) if inner.is_closing => Err(Error::HostShutDown.into()),
+        Some(cause) => Err(inner.ended(cause)),
     }
 }
 

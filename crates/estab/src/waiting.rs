@@ -38,15 +38,32 @@ const POLLED: Ticket = 0;
 pub(crate) struct Waiters {
     places: HashMap<Place, Vec<(Ticket, Waker)>>,
     tickets: Ticket,
-    /// Those to be woken as soon as the lock is given back.
-    due: Vec<Waker>,
+    due: Due,
+}
+
+/// Wakers to be woken, or only dropped, as soon as the lock is given back: either may run code of others, which
+/// may use a socket.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    wake: Vec<Waker>,
+    drop: Vec<Waker>,
+}
+
+impl Due {
+    /// To be called without the lock.
+    pub(crate) fn wake(self) {
+        let Self { wake, drop } = self;
+        wake.into_iter().for_each(Waker::wake);
+        std::mem::drop(drop);
+    }
 }
 
 impl Waiters {
     fn register(&mut self, place: Place, ticket: Ticket, waker: &Waker) {
         let waiting = self.places.entry(place).or_default();
         match waiting.iter_mut().find(|(other, _)| *other == ticket) {
-            Some((_, old)) => old.clone_from(waker),
+            Some((_, old)) if old.will_wake(waker) => {}
+            Some((_, old)) => self.due.drop.push(std::mem::replace(old, waker.clone())),
             None => waiting.push((ticket, waker.clone())),
         }
     }
@@ -56,22 +73,25 @@ impl Waiters {
         self.tickets
     }
 
-    fn forget_ticket(&mut self, place: Place, ticket: Ticket) {
-        if let Some(waiting) = self.places.get_mut(&place) {
-            waiting.retain(|(other, _)| *other != ticket);
-        }
+    /// Answers the waker, to be dropped without the lock.
+    fn forget_ticket(&mut self, place: Place, ticket: Ticket) -> Option<Waker> {
+        let waiting = self.places.get_mut(&place)?;
+        let index = waiting.iter().position(|(other, _)| *other == ticket)?;
+        Some(waiting.swap_remove(index).1)
     }
 
     /// Nobody can wait there any more; who still does is woken to learn it.
     pub(crate) fn close(&mut self, place: Place) {
         let waiting = self.places.remove(&place).unwrap_or_default();
-        self.due.extend(waiting.into_iter().map(|(_, waker)| waker));
+        let wakers = waiting.into_iter().map(|(_, waker)| waker);
+        self.due.wake.extend(wakers);
     }
 
     /// Wakes all that wait at `place`.
     pub(crate) fn wake(&mut self, place: Place) {
         if let Some(waiting) = self.places.get_mut(&place) {
-            self.due.extend(waiting.drain(..).map(|(_, waker)| waker));
+            let wakers = waiting.drain(..).map(|(_, waker)| waker);
+            self.due.wake.extend(wakers);
         }
     }
 
@@ -93,18 +113,19 @@ impl Waiters {
     /// Wakes everybody.
     pub(crate) fn wake_all(&mut self) {
         for waiting in self.places.values_mut() {
-            self.due.extend(waiting.drain(..).map(|(_, waker)| waker));
+            let wakers = waiting.drain(..).map(|(_, waker)| waker);
+            self.due.wake.extend(wakers);
         }
     }
 
-    /// Takes those to be woken.
-    pub(crate) fn take_due(&mut self) -> Vec<Waker> {
+    /// Takes what is due, for after the lock.
+    pub(crate) fn take_due(&mut self) -> Due {
         std::mem::take(&mut self.due)
     }
 
     /// Adds one to be woken.
     pub(crate) fn add_due(&mut self, waker: Option<Waker>) {
-        self.due.extend(waker);
+        self.due.wake.extend(waker);
     }
 }
 
@@ -179,8 +200,11 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let mut inner = self.shared.lock();
-            inner.waiters.forget_ticket(self.place, ticket);
+            let waker = {
+                let mut inner = self.shared.lock();
+                inner.waiters.forget_ticket(self.place, ticket)
+            };
+            drop(waker);
         }
     }
 }

@@ -184,7 +184,7 @@ async fn time_wait_holds_a_port_unless_it_may_be_reused() {
     drop(ours);
     pause(1).await;
     assert_eq!(server.statuses()[0].state, StateName::TimeWait);
-    let error = socket_at(&server, false).unwrap_err();
+    let error = TcpListener::bind(&server, (SERVER, 80)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert_eq!(
         error.to_string(),

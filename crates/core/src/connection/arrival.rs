@@ -152,7 +152,7 @@ impl Connection {
             self.discard(cx, DiscardReason::ResetOutside);
             return None;
         }
-        let old = segment.len() > 0 && segment.end().precedes_or_is(rcv.nxt);
+        let old = !segment.is_empty() && segment.end().precedes_or_is(rcv.nxt);
         let reason = if old {
             DiscardReason::OldDuplicate
         } else {

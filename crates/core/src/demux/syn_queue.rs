@@ -52,6 +52,10 @@ pub(crate) struct SynReceived {
     pub(crate) deadline: Instant,
     links: Links,
     /// Data that came on the SYN.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word in the entry instead of three"
+    )]
     pub(crate) early: Option<Box<Vec<u8>>>,
     peer_mss: u16,
     wnd: u16,

@@ -175,7 +175,7 @@ impl<O: Observer> Stack<O> {
             return self.send_syn_ack(index, true);
         }
         let in_window = segment.seq.is_within(rcv_nxt, window)
-            || (segment.len() > 0 && (segment.end() - 1).is_within(rcv_nxt, window));
+            || (!segment.is_empty() && (segment.end() - 1).is_within(rcv_nxt, window));
         let discard = |stack: &mut Self, reason| stack.cx.discard(tuple, Some(life), reason);
         if segment.has(Flags::RST) {
             if segment.seq == rcv_nxt {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use estab::device::{self, Device};
-use estab::{Config, Host, Secrets, TcpListener, TcpStream};
+use estab::{Config, Host, Secrets, TcpListener, TcpSocket, TcpStream};
 
 pub(crate) const SERVER: [u8; 4] = [198, 18, 0, 1];
 pub(crate) const CLIENT: [u8; 4] = [198, 18, 0, 2];
@@ -32,7 +32,10 @@ pub(crate) fn hosts() -> (Host, Host) {
 
 /// A client's stream, and the server's end of it.
 pub(crate) async fn connected(server: &Host, client: &Host) -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind(server, (SERVER, 80)).await.unwrap();
+    let socket = TcpSocket::new_v4(server);
+    socket.set_reuse_address(true).unwrap();
+    socket.bind((SERVER, 80)).unwrap();
+    let listener = socket.listen(1).unwrap();
     connect_to(&listener, client).await
 }
 
