@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use estab_core::observe::{Cause, StateName, Transition};
+use estab_core::observe::{Cause, DiscardReason, StateName, Transition};
 
 use super::snapshot::{
     Close, CloseKind, CloseSegment, CloseSign, End, FirstCloser, Holder, LifeSnapshot, Outside,
@@ -235,7 +235,11 @@ fn write_outside(text: &mut String, outside: &Outside, style: Style) {
         let line = format!("refused {}: {}", times(*number), reason.text());
         write_reason(text, "", &line, reason.rule(), style);
     }
-    for (reason, number) in discards {
+    // What the kernel says to every network it sees (router solicitations, multicast reports) is no news.
+    let news = discards
+        .iter()
+        .filter(|(reason, _)| **reason != DiscardReason::IcmpUnhandled);
+    for (reason, number) in news {
         let packets = count(*number, "packet");
         let line = format!("{packets} of no connection not used: {}", reason.text());
         write_reason(text, "", &line, reason.rule(), style);

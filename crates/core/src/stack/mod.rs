@@ -248,10 +248,10 @@ impl<O: Observer> Stack<O> {
 
     /// Everything about every connection: those in slots, the half-open and those in TIME-WAIT.
     pub fn statuses(&self) -> Vec<Status> {
-        let slots = self
-            .connections
-            .iter()
-            .map(|(_, connection)| connection.status());
+        let slots = self.connections.iter().map(|(_, connection)| connection);
+        let slots = slots
+            .filter(|slot| !self.is_in_time_wait(slot))
+            .map(Connection::status);
         let half_open = self.syn_queue.iter().map(|entry| {
             let timer = Timer {
                 kind: TimerKind::SynAck,
@@ -287,6 +287,17 @@ impl<O: Observer> Stack<O> {
             status
         });
         slots.chain(half_open).chain(time_wait).collect()
+    }
+
+    /// Whether a slot's connection has left it for TIME-WAIT: its entry there tells the rest.
+    fn is_in_time_wait(&self, slot: &Connection) -> bool {
+        let Some(Place::TimeWait(index)) = self.find(&slot.tuple).1.filter(|_| slot.has_ended())
+        else {
+            return false;
+        };
+        self.time_wait
+            .get(index)
+            .is_some_and(|entry| entry.life == slot.life)
     }
 
     /// Every listener.

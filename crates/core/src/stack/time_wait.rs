@@ -110,7 +110,7 @@ impl<O: Observer> Stack<O> {
             return;
         };
         // The peer has nothing more to send: the window says nothing.
-        let numbers = ((entry.snd_nxt, entry.rcv_nxt), 0);
+        let numbers = ((entry.snd_nxt, entry.rcv_nxt), WINDOW);
         let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
         self.challenge_without_slot(life, tuple, numbers, echo);
     }
@@ -119,7 +119,7 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.time_wait.get(index) else {
             return;
         };
-        let numbers = ((entry.snd_nxt, entry.rcv_nxt), 0);
+        let numbers = ((entry.snd_nxt, entry.rcv_nxt), WINDOW);
         let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
         self.acknowledge_without_slot(life, tuple, numbers, echo);
     }
@@ -143,6 +143,10 @@ impl<O: Observer> Stack<O> {
         }
     }
 }
+
+/// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so the entry keeps none; but a zero would
+/// look like a receiver in trouble to whoever reads a capture.
+const WINDOW: u16 = 512;
 
 /// PAWS in TIME-WAIT (RFC 7323 §5.3).
 fn is_older(entry: &TimeWait, segment: &Segment<'_>) -> bool {
