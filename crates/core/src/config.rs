@@ -140,7 +140,7 @@ pub struct SocketOptions {
     pub nodelay: bool,
     /// Probes a silent peer.
     pub keep_alive: Option<KeepAlive>,
-    /// How long sent data may stay unacknowledged before the connection ends (RFC 5482).
+    /// How long sent data may stay unacknowledged before the connection ends (RFC 5482). Zero is none.
     pub user_timeout: Option<Duration>,
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
@@ -172,8 +172,16 @@ impl SocketOptions {
     /// window cannot cover it.
     pub(crate) const BUFFER: RangeInclusive<usize> = 2048..=1 << 29;
 
-    /// The options with buffer sizes brought into range.
+    /// The least time between keep-alive probes: a timer that is always due would stop the world.
+    const LEAST_KEEP_ALIVE: Duration = Duration::from_millis(1);
+
+    /// The options with sizes and times brought into range.
     pub(crate) fn clamped(mut self) -> Self {
+        self.user_timeout = self.user_timeout.filter(|limit| !limit.is_zero());
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.idle = keep_alive.idle.max(Self::LEAST_KEEP_ALIVE);
+            keep_alive.interval = keep_alive.interval.max(Self::LEAST_KEEP_ALIVE);
+        }
         let (least, most) = (*Self::BUFFER.start(), *Self::BUFFER.end());
         self.send_buffer = self.send_buffer.clamp(least, most);
         self.receive_buffer = self.receive_buffer.clamp(least, most);

@@ -200,7 +200,9 @@ impl Connection {
                 }
             }
             Recovery::Loss { recover } => {
-                if recover.precedes_or_is(ack) {
+                // RFC 6582 §3.2 step 2: "covers more than recover". Until then duplicate ACKs may come from
+                // what was sent twice; with SACK they would say so.
+                if recover.precedes(ack) || (send.sack && recover == ack) {
                     send.recovery = Recovery::Open;
                 }
                 send.congestion.on_ack(now, data, send.rtt.srtt(), true);

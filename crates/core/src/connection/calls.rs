@@ -174,6 +174,9 @@ impl Connection {
         }
         let Some(snd) = state.snd() else { return };
         let fin = self.send.data_end(snd);
+        if self.send.queue.is_empty() && self.send.buffer.is_empty() {
+            self.send.waiting_since = cx.now;
+        }
         self.transition(cx, cause, |state| state.close(fin));
         if self.state.is_some() && !self.timers.retransmit.is_set() {
             self.arm_retransmission(cx.now);

@@ -123,7 +123,7 @@ impl Connection {
                 };
                 send.queue.resent(piece, now);
             }
-            Kind::Probe if plan.seq != snd.nxt => {}
+            Kind::Probe if plan.seq != snd.nxt => send.queue.probed(),
             Kind::New | Kind::Probe => send.queue.push(plan.seq, plan.len, now),
         }
         send.urgent = false;

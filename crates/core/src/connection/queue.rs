@@ -187,6 +187,14 @@ impl RetransmissionQueue {
         }
     }
 
+    /// The oldest segment, or the beginning of it, was sent once more as a probe: its ACK will not say which of
+    /// them it is for (RFC 6298 §3, Karn).
+    pub(crate) fn probed(&mut self) {
+        if let Some(first) = self.sent.front_mut() {
+            first.marks.insert(Marks::RETRANSMITTED);
+        }
+    }
+
     /// The first piece taken for lost, cut to `limit` sequence numbers.
     pub(crate) fn first_lost(&self, limit: u32) -> Option<Lost> {
         if self.lost == 0 {

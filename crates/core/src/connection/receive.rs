@@ -167,8 +167,10 @@ impl ReceiveSide {
 
     /// After the application has read: whether the peer should hear of the larger window by itself.
     pub(crate) fn wants_window_update(&self, rcv: &Rcv) -> bool {
-        let growth = self.growth(rcv);
-        let half = (self.capacity / 2) as u32;
+        // No further than the field can say, scaled (RFC 7323 §2.2): without scaling the buffer may be larger.
+        let most = u32::from(u16::MAX) << self.shift;
+        let growth = self.growth(rcv).min(most.saturating_sub(rcv.wnd));
+        let half = (self.capacity.min(most as usize) / 2) as u32;
         growth >= half || (rcv.wnd < 2 * self.mss && growth >= self.least_step())
     }
 

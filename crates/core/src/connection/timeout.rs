@@ -181,12 +181,11 @@ impl Connection {
             self.timers.keep_alive = Deadline::NEVER;
             return;
         };
-        let patience = if self.timers.keep_alive_probes == 0 {
-            keep_alive.idle
+        let due = if self.timers.keep_alive_probes == 0 {
+            self.history.heard_at + keep_alive.idle
         } else {
-            keep_alive.interval * u32::from(self.timers.keep_alive_probes) + keep_alive.idle
+            now + keep_alive.interval
         };
-        let due = self.history.heard_at + patience;
         self.timers.keep_alive = Deadline::at(due.max(now));
     }
 
@@ -200,9 +199,11 @@ impl Connection {
             self.timers.keep_alive = Deadline::at(cx.now + keep_alive.idle);
             return;
         }
-        self.arm_keep_alive(cx.now);
-        if !self.timers.keep_alive.has_passed(cx.now) {
-            return;
+        if self.timers.keep_alive_probes == 0 {
+            self.arm_keep_alive(cx.now);
+            if !self.timers.keep_alive.has_passed(cx.now) {
+                return;
+            }
         }
         if self.timers.keep_alive_probes >= keep_alive.count {
             return self.give_up(cx, Cause::KeepAlive);

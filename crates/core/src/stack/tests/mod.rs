@@ -11,9 +11,12 @@ mod closing;
 mod ends;
 mod passive_open;
 mod receiving;
+mod recovery;
 mod resets;
+mod sending;
 mod time_wait;
 mod time_wait_reuse;
+mod timers;
 mod windows;
 
 use core::time::Duration;

@@ -102,6 +102,9 @@ fn without_scaling_no_more_than_64_kib_is_offered() {
     harness.send(&peer, PA, peer.them, peer.us, b"x");
     assert_eq!(harness.next().unwrap().wnd, u16::MAX);
     assert_eq!(harness.status(id).rcv_wnd, 65_535);
+    // There is nothing to announce, however much room is left.
+    harness.read(id);
+    harness.expect_silence();
 }
 
 /// The peer's window is scaled by its own shift, except on its SYN.
