@@ -144,6 +144,8 @@ impl Connection {
             self.readiness |= Readiness::READABLE; // data that came on a crossing SYN
         }
         self.send.timeouts = 0;
+        // A probe that fell due and was not sent yet may have nothing left to repeat.
+        self.send.probe = false;
         self.send.duplicate_acks = 0;
         self.send.waiting_since = now;
         self.history.bytes_acked += u64::from(data);

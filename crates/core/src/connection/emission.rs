@@ -54,7 +54,7 @@ impl Connection {
         if self.send.probe {
             return Some(self.plan_probe(snd));
         }
-        if let Some(piece) = self.send.retransmission() {
+        if let Some(piece) = self.send.retransmission(state.fin()) {
             return Some(Plan {
                 seq: piece.seq,
                 len: piece.len,

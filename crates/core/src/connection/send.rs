@@ -144,9 +144,13 @@ impl SendSide {
         window.saturating_sub(self.queue.outstanding().saturating_sub(held))
     }
 
-    /// What is to be sent again now, if anything.
-    pub(crate) fn retransmission(&self) -> Option<Lost> {
-        let piece = self.queue.first_lost(u32::from(self.mss))?;
+    /// What is to be sent again now, if anything. Our FIN goes with the data before it, as it did.
+    pub(crate) fn retransmission(&self, fin: Option<SeqNumber>) -> Option<Lost> {
+        let mss = u32::from(self.mss);
+        let mut piece = self.queue.first_lost(mss + 1)?;
+        if fin.is_none_or(|fin| fin + 1 != piece.seq + piece.len) {
+            piece.len = piece.len.min(mss);
+        }
         let allowed =
             self.urgent || self.congestion_room() >= piece.len || self.queue.outstanding() == 0;
         allowed.then_some(piece)

@@ -104,7 +104,15 @@ fn send_near(harness: &mut Harness, peers: &[Peer], near: &Near) {
             bytes(near.data),
         );
     };
-    let (seq, ack) = (peer.them + near.seq as u32, peer.us + near.ack as u32);
+    // Near to where the connection is now, or to where it was.
+    let all = harness.stack.statuses();
+    let now = all
+        .iter()
+        .rfind(|status| status.tuple == peer.tuple && near.option_bits & 32 != 0);
+    let (them, us) = now.map_or((peer.them, peer.us), |status| {
+        (status.rcv_nxt, status.snd_nxt)
+    });
+    let (seq, ack) = (them + near.seq as u32, us + near.ack as u32);
     let flags = Flags::from_bits_retain(near.flags);
     harness.send_with(peer, flags, (seq, ack), &bytes(near.data), |segment| {
         segment.wnd = near.wnd;

@@ -355,6 +355,21 @@ fn a_window_that_shuts_over_data_in_flight_is_probed() {
     assert_eq!(harness.drain()[0].seq, peer.us + 1000);
 }
 
+/// The device was busy when the probe fell due, and an ACK of everything came before it was sent.
+#[test]
+fn a_probe_that_is_no_longer_needed_is_not_sent() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted();
+    harness.write(id, b"hello");
+    harness.drain();
+    harness.ack_window(&peer, peer.us, 0);
+    harness.now += ms(200);
+    harness.stack.advance(harness.now);
+    harness.ack_window(&peer, peer.us + 5, 0);
+    harness.expect_silence();
+    assert_eq!(harness.status(id).snd_nxt, peer.us + 5);
+}
+
 #[test]
 fn a_full_send_buffer_blocks_and_an_ack_makes_room() {
     use crate::error::WriteError;
