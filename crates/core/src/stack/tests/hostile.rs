@@ -206,6 +206,7 @@ proptest! {
         }
         witness.check(&mut harness);
         for near in &segments {
+            harness.busy = near.option_bits % 3 == 0;
             send_near(&mut harness, &peers, near);
             harness.advance(ms(near.wait));
             harness.drain();
@@ -223,6 +224,7 @@ proptest! {
                 }
             }
         }
+        harness.busy = false;
         let _ = harness.stack.close(harness.now, witness.id);
         harness.advance(secs(4000));
         harness.stack.shut_down(harness.now);

@@ -163,6 +163,8 @@ struct Harness {
     /// ICMP messages sent and not yet looked at: whole packets.
     sent_icmp: VecDeque<Vec<u8>>,
     next_port: u16,
+    /// The device takes nothing now.
+    busy: bool,
 }
 
 impl Harness {
@@ -189,6 +191,7 @@ impl Harness {
             sent: VecDeque::new(),
             sent_icmp: VecDeque::new(),
             next_port: 20_000,
+            busy: false,
         }
     }
 
@@ -273,6 +276,9 @@ impl Harness {
     }
 
     fn transmit(&mut self) {
+        if self.busy {
+            return;
+        }
         let Self {
             stack,
             sent,
