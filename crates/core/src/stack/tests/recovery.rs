@@ -50,12 +50,10 @@ fn acks_with_data_or_another_window_are_no_duplicates() {
     for step in 0..6 {
         harness.ack_window(&peer, peer.us, WINDOW - 1 - step);
     }
-    let mut them = peer.them;
-    for _ in 0..6 {
-        harness.send_with(&peer, PA, (them, peer.us), b"x", |segment| {
+    for byte in 0..6 {
+        harness.send_with(&peer, PA, (peer.them + byte, peer.us), b"x", |segment| {
             segment.wnd = WINDOW - 6
         });
-        them += 1;
     }
     assert_eq!(harness.stack.counters().tcp_fast_retrans, 0);
 }
