@@ -109,7 +109,7 @@ impl World {
         // What an end sends is impaired there; what arrives is left alone.
         let perfect = Impairment::default();
         let wrap = |device, seed| {
-            Impair::per_direction(device, seed, perfect.clone(), impairment.clone())
+            Impair::per_direction(device, seed, perfect, impairment)
                 .expect("the impairment is in range")
         };
         let client = Node::new(ours, seed ^ 0xc11e, wrap(near, seed.wrapping_mul(2)), now);

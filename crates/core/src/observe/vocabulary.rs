@@ -77,7 +77,6 @@ vocabulary! {
         ResetInTimeWait: "RST received in TIME-WAIT", "RFC 1337 §3";
         OtherSyn: "another SYN received for a half-open connection", "RFC 9293 §3.10.7.4";
         SynInTimeWait: "a new SYN received in TIME-WAIT", "RFC 9293 §3.6.1";
-        ConnectInTimeWait: "the application reconnects over TIME-WAIT", "RFC 6191 §2";
         DataAfterClose: "data received after the application closed", "RFC 1122 §4.2.2.13";
         // Timers.
         SynRetries: "our SYN was never answered", "RFC 9293 §3.8.3";
@@ -107,7 +106,7 @@ impl Cause {
         use Cause::*;
         match self {
             Listen | Connect | Close | ShutdownWrite | Abort | LingerZero | CloseUnread
-            | ListenerClosed | ConnectInTimeWait => Initiator::Local,
+            | ListenerClosed => Initiator::Local,
             Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInSynSent
             | ResetInTimeWait | OtherSyn | SynInTimeWait | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive
@@ -164,7 +163,6 @@ vocabulary! {
         OldSynInTimeWait: "an old SYN in TIME-WAIT", "RFC 6191 §2";
         InTimeWait: "an old duplicate in TIME-WAIT", "RFC 9293 §3.10.7.4";
         AfterFin: "data after the peer's FIN", "RFC 9293 §3.10.7.4";
-        AfterShutdown: "data after the application stopped reading", "RFC 9293 §3.10.7.4";
         ReassemblyFull: "too many holes to hold this out-of-order data", "RFC 9293 §3.10.7.4";
         // Limits.
         SynQueueFull: "the SYN queue is full", "RFC 4987 §2";
@@ -195,7 +193,6 @@ vocabulary! {
         NoConnection: "a segment for no connection", "RFC 9293 §3.10.7.1";
         AckToListener: "an ACK for a listener", "RFC 9293 §3.10.7.2";
         AckUnacceptable: "an ACK that does not acknowledge our SYN", "RFC 9293 §3.5.2";
-        OtherSyn: "another SYN for a half-open connection", "RFC 9293 §3.10.7.4";
         Abort: "the application aborts", "RFC 9293 §3.10.5";
         LingerZero: "the application closes with a linger time of zero", "RFC 9293 §3.10.5";
         CloseUnread: "the application closes with data unread", "RFC 2525 §2.17";

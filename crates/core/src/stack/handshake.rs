@@ -1,5 +1,6 @@
 //! The passive handshake: a SYN becomes an entry of the SYN queue, its ACK a connection in the accept queue.
 
+use super::slotless::SlotlessAck;
 use super::time_wait::EndedTimeWait;
 use super::{AcceptLinks, Stack};
 use crate::config::AcceptPolicy;
@@ -9,7 +10,7 @@ use crate::demux::{Answer, Listener, ListenerId, Listening, Place, SynReceived};
 use crate::observe::{
     Cause, Direction, DiscardReason, LifeId, Observer, RefusalReason, ResetReason, StateName,
 };
-use crate::{Flags, Options, Segment, SeqNumber, Timestamps};
+use crate::{Flags, Options, Segment, Timestamps};
 
 impl<O: Observer> Stack<O> {
     /// A SYN for a listener (RFC 9293 §3.10.7.2): it is answered if there is room for what follows.
@@ -375,10 +376,15 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };
-        let numbers = (entry.iss + 1, entry.rcv_nxt());
-        let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
-        let wnd = self.scaled_offer(entry);
-        self.challenge_without_slot(life, tuple, (numbers, wnd), echo);
+        let ack = SlotlessAck {
+            life: entry.life,
+            tuple: entry.tuple(),
+            seq: entry.iss + 1,
+            ack: entry.rcv_nxt(),
+            wnd: self.scaled_offer(entry),
+            echo: entry.ts_recent(),
+        };
+        self.challenge_without_slot(ack);
     }
 
     /// The window of the SYN,ACK as a segment without SYN says it. The peer may be ESTABLISHED already and
@@ -394,38 +400,6 @@ impl<O: Observer> Stack<O> {
         };
         let field = self.offered_window(entry.listener).div_ceil(1 << shift);
         u16::try_from(field).unwrap_or(u16::MAX)
-    }
-
-    /// An ACK for a connection that has no slot, within the budget of challenge ACKs.
-    pub(super) fn challenge_without_slot(
-        &mut self,
-        life: LifeId,
-        tuple: crate::FourTuple,
-        numbers: ((SeqNumber, SeqNumber), u16),
-        echo: Option<u32>,
-    ) {
-        if !self.cx.may_challenge() {
-            return self
-                .cx
-                .discard(Some(tuple), Some(life), DiscardReason::ChallengeLimit);
-        }
-        self.cx.counters.tcp_challenge_ack += 1;
-        self.acknowledge_without_slot(life, tuple, numbers, echo);
-    }
-
-    /// An ACK for a connection that has no slot.
-    pub(super) fn acknowledge_without_slot(
-        &mut self,
-        life: LifeId,
-        tuple: crate::FourTuple,
-        ((seq, ack), wnd): ((SeqNumber, SeqNumber), u16),
-        echo: Option<u32>,
-    ) {
-        let mut segment = bare_segment(tuple, seq, ack, Flags::ACK);
-        segment.wnd = wnd;
-        let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
-        segment.options.timestamps = echo.map(|echo| Timestamps { value, echo });
-        self.cx.reply(Reply::Segment(segment, Some(life), false));
     }
 
     /// SYN-ACKs that were not acknowledged in time go out again; the last ones end.

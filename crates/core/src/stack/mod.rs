@@ -6,6 +6,7 @@ mod calls;
 mod handshake;
 mod icmp;
 mod settle;
+mod slotless;
 mod time_wait;
 mod transmission;
 

@@ -2,6 +2,7 @@
 
 use super::Stack;
 use super::settle::MAX_TIME_WAIT;
+use super::slotless::SlotlessAck;
 use crate::demux::{ListenerId, Place, TimeWait};
 use crate::observe::{Cause, Direction, DiscardReason, Observer};
 use crate::{Flags, FourTuple, Segment, SeqNumber};
@@ -106,22 +107,15 @@ impl<O: Observer> Stack<O> {
     }
 
     fn challenge_entry(&mut self, index: u32) {
-        let Some(entry) = self.time_wait.get(index) else {
-            return;
-        };
-        // The peer has nothing more to send: the window says nothing.
-        let numbers = ((entry.snd_nxt, entry.rcv_nxt), WINDOW);
-        let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
-        self.challenge_without_slot(life, tuple, numbers, echo);
+        if let Some(ack) = self.time_wait.get(index).map(ack_of) {
+            self.challenge_without_slot(ack);
+        }
     }
 
     fn acknowledge_entry(&mut self, index: u32) {
-        let Some(entry) = self.time_wait.get(index) else {
-            return;
-        };
-        let numbers = ((entry.snd_nxt, entry.rcv_nxt), WINDOW);
-        let (life, tuple, echo) = (entry.life, entry.tuple(), entry.ts_recent());
-        self.acknowledge_without_slot(life, tuple, numbers, echo);
+        if let Some(ack) = self.time_wait.get(index).map(ack_of) {
+            self.acknowledge_without_slot(ack);
+        }
     }
 
     /// Acknowledges the peer's FIN, for a connection that has just entered TIME-WAIT.
@@ -147,6 +141,18 @@ impl<O: Observer> Stack<O> {
 /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so the entry keeps none; but a zero would
 /// look like a receiver in trouble to whoever reads a capture.
 const WINDOW: u16 = 512;
+
+/// What an entry says when it acknowledges.
+fn ack_of(entry: &TimeWait) -> SlotlessAck {
+    SlotlessAck {
+        life: entry.life,
+        tuple: entry.tuple(),
+        seq: entry.snd_nxt,
+        ack: entry.rcv_nxt,
+        wnd: WINDOW,
+        echo: entry.ts_recent(),
+    }
+}
 
 /// PAWS in TIME-WAIT (RFC 7323 §5.3).
 fn is_older(entry: &TimeWait, segment: &Segment<'_>) -> bool {
