@@ -155,11 +155,14 @@ impl Connection {
         if self.state.is_none() {
             return Err(ShutdownError::NotConnected);
         }
-        if matches!(how, Shutdown::Read | Shutdown::Both) {
+        // Only a change is news: a caller may shut down again whenever it is told something.
+        if matches!(how, Shutdown::Read | Shutdown::Both) && !self.receive.shut {
             self.receive.shut = true;
             self.readiness |= super::Readiness::READABLE;
         }
-        if matches!(how, Shutdown::Write | Shutdown::Both) {
+        if matches!(how, Shutdown::Write | Shutdown::Both)
+            && self.state.as_ref().is_some_and(State::can_write)
+        {
             self.finish(cx, Cause::ShutdownWrite);
             self.readiness |= super::Readiness::WRITABLE;
         }
