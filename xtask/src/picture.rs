@@ -10,6 +10,7 @@ use anyhow::{Context as _, ensure};
 
 const PLACE: &str = "docs/life.svg";
 const PAGE: &str = "http://198.18.0.1/";
+/// estab's address.
 const ESTAB: &str = "198.18.0.1";
 
 const WIDTH: u32 = 950;
@@ -57,19 +58,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<bool> {
 
 /// Lets curl ask estab for a page; answers the life as it was told.
 fn told(root: &Path, capture: &Path) -> anyhow::Result<String> {
-    let estab = [
-        "run",
-        "--release",
-        "--quiet",
-        "-p",
-        "estab-cli",
-        "--",
-        "run",
-        "-w",
-    ];
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)
-        .args(estab)
+        .args("run --release --quiet -p estab-cli -- run -w".split(' '))
         .arg(capture)
         .args(["--", "curl", "-s", "-o", "/dev/null", PAGE])
         .output()?;
@@ -79,21 +70,12 @@ fn told(root: &Path, capture: &Path) -> anyhow::Result<String> {
 }
 
 fn segments(capture: &Path) -> anyhow::Result<Vec<Segment>> {
-    let mut tshark = Command::new("tshark");
-    tshark
+    let fields = "-e frame.time_relative -e ip.src -e tcp.flags -e tcp.len -e frame.comment";
+    let output = Command::new("tshark")
         .arg("-r")
         .arg(capture)
-        .args(["-Y", "tcp", "-T", "fields"]);
-    for field in [
-        "frame.time_relative",
-        "ip.src",
-        "tcp.flags",
-        "tcp.len",
-        "frame.comment",
-    ] {
-        tshark.args(["-e", field]);
-    }
-    let output = tshark
+        .args(["-Y", "tcp", "-T", "fields"])
+        .args(fields.split(' '))
         .output()
         .context("tshark is needed: cargo xtask setup")?;
     let text = String::from_utf8(output.stdout)?;
@@ -167,38 +149,27 @@ fn draw(segments: &[Segment], life: &str) -> String {
         height - 1
     );
     let command = format!("estab run -- curl -s {PAGE}");
-    text(
-        &mut svg,
-        (28, 38),
-        "title",
-        "start",
-        "The life of a connection",
-    );
-    text(&mut svg, (WIDTH - 28, 38), "mono", "end", &command);
-    text(
-        &mut svg,
-        (PEER, 74),
-        "who",
-        "middle",
-        "curl, on the kernel’s TCP",
-    );
-    text(&mut svg, (OURS, 74), "who", "middle", "estab");
-    text(&mut svg, (PEER, 91), "dim", "middle", "198.18.0.2");
-    text(&mut svg, (OURS, 91), "dim", "middle", "198.18.0.1, port 80");
-    text(
-        &mut svg,
-        (OURS + 90, 74),
-        "who",
-        "start",
-        "estab’s state, and why it changed",
-    );
+    let words = [
+        (28, 38, "title", "start", "The life of a connection"),
+        (WIDTH - 28, 38, "mono", "end", &command),
+        (PEER, 74, "who", "middle", "curl, on the kernel’s TCP"),
+        (OURS, 74, "who", "middle", "estab"),
+        (PEER, 91, "dim", "middle", "198.18.0.2"),
+        (OURS, 91, "dim", "middle", "198.18.0.1, port 80"),
+        (
+            OURS + 90,
+            74,
+            "who",
+            "start",
+            "estab’s state, and why it changed",
+        ),
+    ];
+    for (x, y, class, anchor, words) in words {
+        text(&mut svg, (x, y), class, anchor, words);
+    }
     for x in [PEER, OURS] {
-        let _ = writeln!(
-            svg,
-            "<path class=\"line\" d=\"M{x} {}V{}\"/>",
-            TOP - 18,
-            foot - 8
-        );
+        let (top, end) = (TOP - 18, foot - 8);
+        let _ = writeln!(svg, "<path class=\"line\" d=\"M{x} {top}V{end}\"/>");
     }
     states(&mut svg, segments, foot);
     for (row, segment) in (0..).zip(segments) {
@@ -228,13 +199,9 @@ fn states(svg: &mut String, segments: &[Segment], foot: u32) {
     let entered: Vec<_> = entered.collect();
     for (index, (y, state, cause)) in entered.iter().enumerate() {
         let end = entered.get(index + 1).map_or(foot - 8, |next| next.0);
-        let _ = writeln!(
-            svg,
-            "<rect class=\"{}\" x=\"{}\" y=\"{y}\" width=\"10\" height=\"{}\" rx=\"2\"/>",
-            colour(state),
-            OURS - 5,
-            end - y - 1
-        );
+        let (class, x, length) = (colour(state), OURS - 5, end - y - 1);
+        let size = format!("width=\"10\" height=\"{length}\" rx=\"2\"");
+        let _ = writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" {size}/>");
         text(svg, (OURS + 90, y + 5), "state", "start", state);
         text(svg, (OURS + 90, y + 21), "dim", "start", cause);
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use nix::sched::{CloneFlags, unshare};
 
 #[path = "../examples/on_a_tun.rs"]
-#[allow(unused, reason = "cargo's own main is the other one")]
+#[allow(unreachable_pub, reason = "an example of its own, too")]
 mod on_a_tun;
 
 #[test]
