@@ -10,9 +10,7 @@ use anyhow::{Context as _, ensure};
 
 const PLACE: &str = "docs/life.svg";
 const PAGE: &str = "http://198.18.0.1/";
-/// estab's address.
 const ESTAB: &str = "198.18.0.1";
-
 const WIDTH: u32 = 950;
 /// Where the peer's line stands, and estab's.
 const PEER: u32 = 130;
