@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[tokio::main]
-pub async fn main() -> Result<()> {
+pub(crate) async fn main() -> Result<()> {
     // The interface: 198.18.0.2 is the kernel, everything else of the prefix lies behind it.
     let tun = Tun::builder()
         .address("198.18.0.2/15".parse()?)

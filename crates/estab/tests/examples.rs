@@ -5,7 +5,6 @@ use std::io::Write as _;
 use nix::sched::{CloneFlags, unshare};
 
 #[path = "../examples/on_a_tun.rs"]
-#[allow(unreachable_pub, reason = "an example of its own, too")]
 mod on_a_tun;
 
 #[test]
