@@ -1,6 +1,7 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`.
 
+mod picture;
 mod setup;
 mod states;
 mod test;
@@ -33,6 +34,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Draws docs/life.svg from a connection with curl.
+    Picture,
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -55,6 +58,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
+        Chore::Picture => picture::run(&root),
         Chore::Tidy => tidy::run(&root),
     }
 }
