@@ -92,6 +92,10 @@ impl Device for Link {
         self.0.next_deadline()
     }
 
+    fn holds_packets(&self) -> bool {
+        self.0.holds_packets()
+    }
+
     fn advance(&mut self, now: Instant) -> io::Result<()> {
         self.0.advance(now)
     }

@@ -36,6 +36,7 @@ pub(crate) struct Context<O> {
     replies: VecDeque<Reply>,
     challenges: ChallengeBudget,
     lives: u32,
+    listeners: u32,
 }
 
 impl<O: Observer> Context<O> {
@@ -49,6 +50,7 @@ impl<O: Observer> Context<O> {
             replies: VecDeque::new(),
             challenges: ChallengeBudget::default(),
             lives: 0,
+            listeners: 0,
         }
     }
 
@@ -56,6 +58,12 @@ impl<O: Observer> Context<O> {
     pub(crate) fn next_life(&mut self) -> LifeId {
         self.lives = self.lives.wrapping_add(1).max(1);
         LifeId(self.lives)
+    }
+
+    /// The number of a listener's life: counted down from the other end, so that connections begin with 1.
+    pub(crate) fn next_listener(&mut self) -> LifeId {
+        self.listeners = self.listeners.wrapping_add(1);
+        LifeId(u32::MAX - self.listeners)
     }
 
     pub(crate) fn transition(

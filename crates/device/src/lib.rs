@@ -49,6 +49,11 @@ pub trait Device {
         None
     }
 
+    /// Whether packets are held back that have yet to go on their way.
+    fn holds_packets(&self) -> bool {
+        self.next_deadline().is_some()
+    }
+
     /// Sends on what was held back until `now`.
     ///
     /// # Errors

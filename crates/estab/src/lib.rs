@@ -51,8 +51,8 @@ pub use clock::Clock;
 pub use error::Error;
 pub use estab_core::observe;
 pub use estab_core::{
-    AcceptPolicy, Algorithm, Call, Config, Counters, FourTuple, Instant, KeepAlive, LastCall,
-    ListenerStatus, RtoBounds, Secrets, SocketOptions, Status, Timer, TimerKind,
+    AcceptPolicy, Algorithm, Call, CallResult, Config, Counters, FourTuple, Instant, KeepAlive,
+    LastCall, ListenerStatus, RtoBounds, Secrets, SocketOptions, Status, Timer, TimerKind,
 };
 pub use estab_device as device;
 pub use host::{Host, HostBuilder};

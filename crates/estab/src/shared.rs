@@ -215,7 +215,7 @@ impl Inner {
         let device = self.device.as_ref();
         !self.stack.wants_to_transmit()
             && self.refused.is_empty()
-            && device.is_none_or(|device| device.next_deadline().is_none())
+            && device.is_none_or(|device| !device.holds_packets())
     }
 
     /// How many connections have not come to their end: TIME-WAIT is one, and so is a handshake that nobody

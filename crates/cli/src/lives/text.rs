@@ -55,9 +55,11 @@ const INDENT: &str = "      ";
 /// The whole report; every line ends with a line feed.
 pub(super) fn report(report: &Report, style: Style) -> String {
     let mut text = String::new();
-    for life in &report.lives {
+    for (place, life) in report.lives.iter().enumerate() {
+        if place > 0 {
+            text.push('\n');
+        }
         write_life(&mut text, life, report.now, style);
-        text.push('\n');
     }
     if report.lives.is_empty() {
         text.push_str("no connection was opened\n");
@@ -66,7 +68,12 @@ pub(super) fn report(report: &Report, style: Style) -> String {
         let lives = count(report.forgotten, "older connection");
         let _ = writeln!(text, "not told: {lives}, ended and forgotten");
     }
-    write_outside(&mut text, &report.outside, style);
+    let mut outside = String::new();
+    write_outside(&mut outside, &report.outside, style);
+    if !outside.is_empty() {
+        text.push('\n');
+        text.push_str(&outside);
+    }
     text
 }
 

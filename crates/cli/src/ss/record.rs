@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use estab_core::observe::{Cause, Initiator, StateName};
-use estab_core::{Instant, LastCall, ListenerStatus, Status, Timer};
+use estab_core::{CallResult, Instant, LastCall, ListenerStatus, Status, Timer};
 use serde::{Deserialize, Serialize};
 
 use super::filter::Subject;
@@ -62,8 +62,10 @@ pub(crate) struct CauseRecord {
 pub(crate) struct CallRecord {
     pub(crate) call: String,
     pub(crate) ago_ns: u64,
-    /// What it moved; nothing if it would have blocked or failed.
+    /// What it moved, if it was done.
     pub(crate) bytes: Option<u64>,
+    /// `done`, `would_block` or `failed`.
+    pub(crate) result: String,
 }
 
 /// The rest of what Linux tells with `TCP_INFO`.
@@ -234,10 +236,16 @@ impl CauseRecord {
 
 impl CallRecord {
     fn new(call: LastCall, now: Instant) -> Self {
+        let (bytes, result) = match call.result {
+            CallResult::Done(bytes) => (Some(bytes as u64), "done"),
+            CallResult::WouldBlock => (None, "would_block"),
+            CallResult::Failed => (None, "failed"),
+        };
         Self {
             call: call.call.name().to_owned(),
             ago_ns: nanos(now - call.at),
-            bytes: call.bytes.map(|bytes| bytes as u64),
+            bytes,
+            result: result.to_owned(),
         }
     }
 }

@@ -145,15 +145,17 @@ fn last_call(call: &CallRecord) -> String {
         call,
         ago_ns,
         bytes,
+        result,
     } = call;
     let moves = matches!(call.as_str(), "read" | "write");
-    let result = match bytes {
+    let outcome = match bytes {
         Some(0) if call == "read" => ": end of file".to_owned(),
         Some(bytes) if moves => format!(": {} B", units::thousands(*bytes)),
         Some(_) => String::new(),
-        None => ": would have blocked, or failed".to_owned(),
+        None if result == "would_block" => ": would have blocked".to_owned(),
+        None => ": failed".to_owned(),
     };
-    format!("last call {call} {} ago{result}", age(*ago_ns))
+    format!("last call {call} {} ago{outcome}", age(*ago_ns))
 }
 
 /// `timer:(on,1.2sec,0)` as in ss, and what it will do.
@@ -209,6 +211,7 @@ mod tests {
                 call: call.to_owned(),
                 ago_ns: 12_300_000_000,
                 bytes,
+                result: "would_block".to_owned(),
             })
         };
         assert_eq!(
@@ -221,7 +224,7 @@ mod tests {
         );
         assert_eq!(
             told("read", None),
-            "last call read 12.3s ago: would have blocked, or failed"
+            "last call read 12.3s ago: would have blocked"
         );
         assert_eq!(told("accept", Some(0)), "last call accept 12.3s ago");
     }

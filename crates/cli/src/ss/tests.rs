@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use estab_core::observe::{Cause, DiscardReason, Initiator, LifeId, ResetReason, StateName};
 use estab_core::{
-    Call, Counters, FourTuple, Instant, LastCall, ListenerStatus, SeqNumber, Status, Timer,
-    TimerKind,
+    Call, CallResult, Counters, FourTuple, Instant, LastCall, ListenerStatus, SeqNumber, Status,
+    Timer, TimerKind,
 };
 
 use super::*;
@@ -85,7 +85,7 @@ fn snapshot() -> Snapshot {
     close_wait.last_call = Some(LastCall {
         call: Call::Read,
         at: ago(3_000),
-        bytes: Some(100),
+        result: CallResult::Done(100),
     });
     let mut ended = status(1, StateName::Closed, "198.18.0.2:41000");
     ended.ended = Some(Cause::Reset);

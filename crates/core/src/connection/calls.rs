@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::timeout::Deadline;
-use super::{Call, Connection, LastCall, Owner};
+use super::{Call, CallResult, Connection, LastCall, Owner};
 use crate::context::Context;
 use crate::error::{ReadError, ShutdownError, WriteError};
 use crate::observe::{Cause, Observer, ResetReason};
@@ -33,7 +33,12 @@ impl Connection {
         if result.is_ok_and(|length| length > 0) {
             self.offer_larger_window();
         }
-        self.remember_call(cx.now, Call::Read, result.ok());
+        let outcome = match result {
+            Ok(length) => CallResult::Done(length),
+            Err(ReadError::WouldBlock) => CallResult::WouldBlock,
+            Err(_) => CallResult::Failed,
+        };
+        self.remember_call(cx.now, Call::Read, outcome);
         result
     }
 
@@ -117,7 +122,12 @@ impl Connection {
         data: &[u8],
     ) -> Result<usize, WriteError> {
         let result = self.put_bytes(cx.now, data);
-        self.remember_call(cx.now, Call::Write, result.ok());
+        let outcome = match result {
+            Ok(length) => CallResult::Done(length),
+            Err(WriteError::WouldBlock) => CallResult::WouldBlock,
+            Err(_) => CallResult::Failed,
+        };
+        self.remember_call(cx.now, Call::Write, outcome);
         result
     }
 
@@ -151,7 +161,7 @@ impl Connection {
         cx: &mut Context<O>,
         how: Shutdown,
     ) -> Result<(), ShutdownError> {
-        self.remember_call(cx.now, Call::Shutdown(how), Some(0));
+        self.remember_call(cx.now, Call::Shutdown(how), CallResult::Done(0));
         if self.state.is_none() {
             return Err(ShutdownError::NotConnected);
         }
@@ -188,7 +198,7 @@ impl Connection {
 
     /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no socket: the connection ends on its own.
     pub(crate) fn close<O: Observer>(&mut self, cx: &mut Context<O>) {
-        self.remember_call(cx.now, Call::Close, Some(0));
+        self.remember_call(cx.now, Call::Close, CallResult::Done(0));
         self.owner = Owner::Nobody;
         let Some(state) = &self.state else { return };
         let known = !matches!(state, State::SynSent(_));
@@ -242,18 +252,14 @@ impl Connection {
         }
     }
 
-    fn remember_call(&mut self, at: Instant, call: Call, taken: Option<usize>) {
-        self.history.last_call = Some(LastCall {
-            call,
-            at,
-            bytes: taken,
-        });
+    fn remember_call(&mut self, at: Instant, call: Call, result: CallResult) {
+        self.history.last_call = Some(LastCall { call, at, result });
     }
 
     /// A child leaves the accept queue: from now on it is the application's.
     pub(crate) fn be_accepted(&mut self, now: Instant) {
         self.owner = Owner::Application;
-        self.remember_call(now, Call::Accept, Some(0));
+        self.remember_call(now, Call::Accept, CallResult::Done(0));
         self.readiness |= super::Readiness::WRITABLE;
         if self.is_readable() {
             self.readiness |= super::Readiness::READABLE;

@@ -33,7 +33,7 @@ pub(crate) use opening::{Handshake, advertised_mss, receive_shift, usable_mss};
 use receive::ReceiveSide;
 use send::SendSide;
 use state::{EnterTimeWait, Next, State};
-pub use status::{Call, LastCall, Status, Timer, TimerKind};
+pub use status::{Call, CallResult, LastCall, Status, Timer, TimerKind};
 use timeout::Timers;
 
 bitflags! {

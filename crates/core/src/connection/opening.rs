@@ -5,7 +5,7 @@ use super::receive::ReceiveSide;
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
-use super::{Call, Connection, History, LastCall, Owner, Readiness, TimestampState};
+use super::{Call, CallResult, Connection, History, LastCall, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
@@ -44,7 +44,7 @@ impl Connection {
         connection.history.last_call = Some(LastCall {
             call: Call::Connect,
             at: cx.now,
-            bytes: Some(0),
+            result: CallResult::Done(0),
         });
         if cx.config.timestamps {
             let offset = cx.secrets.timestamp_offset(&tuple);

@@ -50,8 +50,19 @@ pub struct LastCall {
     pub call: Call,
     /// When.
     pub at: Instant,
-    /// How many bytes it moved; `None` if it would have blocked or failed.
-    pub bytes: Option<usize>,
+    /// What came of it.
+    pub result: CallResult,
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// It was done, and moved so many bytes.
+    Done(usize),
+    /// There was nothing to read, or no room to write.
+    WouldBlock,
+    /// It failed: the connection had ended, or the direction was closed.
+    Failed,
 }
 
 /// What a timer will do.

@@ -7,7 +7,7 @@ use crate::{Flags, FourTuple, Instant, SeqNumber};
 
 /// The number of a connection's life, kept from its first SYN until its TIME-WAIT ends.
 ///
-/// Numbers start at 1 and wrap after 2^32 - 1 connections.
+/// Numbers start at 1 and wrap after 2^32 - 1 connections. Listeners count down from the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LifeId(pub u32);
 

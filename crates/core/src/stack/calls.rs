@@ -63,7 +63,7 @@ impl<O: Observer> Stack<O> {
     ) -> Result<ListenerId, ListenError> {
         self.set_now(now);
         let address = self.check_bind(options.address, &options.socket)?;
-        let life = self.cx.next_life();
+        let life = self.cx.next_listener();
         let listener = Listener {
             state: Closed.listen(),
             life,

@@ -171,6 +171,11 @@ impl<D: Device, W: Write> Device for Capture<D, W> {
         deadlines.into_iter().flatten().min()
     }
 
+    fn holds_packets(&self) -> bool {
+        // The deadline of our own is the file's.
+        self.device.holds_packets()
+    }
+
     fn advance(&mut self, now: Instant) -> io::Result<()> {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush();

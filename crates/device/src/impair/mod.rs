@@ -226,6 +226,11 @@ impl<D: Device> Device for Impair<D> {
         lines.into_iter().chain(device).flatten().min()
     }
 
+    fn holds_packets(&self) -> bool {
+        let lines = [self.received.next_due(), self.sent.next_due()];
+        lines.iter().any(Option::is_some) || self.device.holds_packets()
+    }
+
     fn advance(&mut self, now: Instant) -> io::Result<()> {
         self.device.advance(now)?;
         self.received.settle(now);

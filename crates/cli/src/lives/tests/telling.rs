@@ -110,7 +110,6 @@ fn the_report_is_a_block_a_life() {
       closed first by the peer; three segments: our FIN rode on the ACK of the peer's FIN, nothing was left to send
       TIME-WAIT is held by the peer, which closed first
       in 5 segments, 78 B; out 3 segments, 1,204 B; 0 retransmissions
-
 ";
     let report = script.lives.report(script.now, Style::Plain);
     assert_eq!(report, expected);
