@@ -46,6 +46,8 @@ where
     tokio::spawn(async move {
         // Only the end of the host ends a listener.
         while let Ok((stream, _peer)) = listener.accept().await {
+            // Each of them writes whole answers: nothing is gained by waiting for an ACK (RFC 9293 §3.7.4).
+            let _unless_it_has_ended = stream.set_nodelay(true);
             let served = service(stream);
             // How a connection ended is told by its life.
             tokio::spawn(async move { served.await.unwrap_or_default() });
