@@ -145,7 +145,7 @@ pub struct SocketOptions {
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
     pub linger: Option<Duration>,
-    /// Lets `listen` and `connect` take a port that an ending connection still holds.
+    /// Lets `listen` take a port that connections of an earlier listener still hold.
     pub reuse_address: bool,
     /// Bytes the application may write ahead of the peer's acknowledgments.
     pub send_buffer: usize,

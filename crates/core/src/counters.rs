@@ -33,6 +33,8 @@ pub struct Counters {
     pub delayed_acks: u64,
     /// Challenge ACKs sent (RFC 5961).
     pub tcp_challenge_ack: u64,
+    /// Challenge ACKs, and other answers to suspicious segments, not sent because there were too many (RFC 5961 §10).
+    pub tcp_ack_skipped_challenge: u64,
     /// Segments held out of order.
     pub tcp_ofo_queue: u64,
     /// SYN-ACKs sent again.
@@ -68,6 +70,7 @@ impl Default for Counters {
             tcp_keep_alive: 0,
             delayed_acks: 0,
             tcp_challenge_ack: 0,
+            tcp_ack_skipped_challenge: 0,
             tcp_ofo_queue: 0,
             tcp_synack_retrans: 0,
             time_waited: 0,

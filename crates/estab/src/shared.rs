@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use estab_core::{Checksum, Instant, ListenerId, Shutdown, SocketId, Stack};
+use estab_core::{Checksum, Instant, ListenerId, SocketId, Stack};
 use estab_device::Device;
 
 use crate::Clock;
@@ -266,12 +266,9 @@ impl Inner {
     pub(crate) fn begin_closing(&mut self, now: Instant) {
         self.is_closing = true;
         for id in self.listeners.drain() {
-            let _ = self.stack.close_listener(now, id);
             self.waiters.wake(Place::Accept(id));
         }
-        for id in &self.sockets {
-            let _ = self.stack.shutdown(now, *id, Shutdown::Write);
-        }
+        self.stack.begin_shut_down(now);
     }
 
     /// The device has failed: everything ends, everybody learns it.

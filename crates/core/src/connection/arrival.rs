@@ -16,7 +16,6 @@ impl Connection {
     /// Takes an arriving segment that was found to belong to this connection.
     pub(crate) fn arrive<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
         self.note_arrival(cx, segment);
-        self.timers.keep_alive_probes = 0;
         let _ = match self.state() {
             State::SynSent(_) => self.arrive_in_syn_sent(cx, segment),
             _ => self.arrive_synchronized(cx, segment),
@@ -250,6 +249,7 @@ impl Connection {
             }
         }
         self.take_acknowledgment(cx, segment)?;
+        self.hear(cx.now);
         self.state.is_some().then_some(())
     }
 
@@ -276,9 +276,18 @@ impl Connection {
             self.take_data(cx, segment.data_seq(), segment.payload);
         }
         if has_fin {
+            self.forget_overtaken_fin();
             self.receive.fin.get_or_insert(segment.end() - 1);
         }
         Some(())
+    }
+
+    /// A peer that sends data beyond its own FIN did not mean that FIN: it must not keep a later one out.
+    fn forget_overtaken_fin(&mut self) {
+        let Some(nxt) = self.state().rcv().map(|rcv| rcv.nxt) else {
+            return;
+        };
+        self.receive.fin = self.receive.fin.filter(|fin| !fin.precedes(nxt));
     }
 
     /// RFC 1122 §4.2.2.13: data that nobody can ever read is answered with a RST, so that the peer learns
@@ -352,6 +361,7 @@ impl Connection {
             self.discard(cx, DiscardReason::NotASyn);
             return None;
         }
+        self.hear(cx.now);
         self.agree_on_options(cx, segment);
         let wnd = self.receive.capacity().min(usize::from(u16::MAX)) as u32;
         if has_ack {

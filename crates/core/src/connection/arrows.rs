@@ -84,14 +84,14 @@ arrows! {
     SynReceived::reset_arrived as fn(SynReceived) -> Listening: "rcv RST" / "x", Reset | OtherSyn;
     SynReceived::syn_acked as fn(SynReceived) -> Established: "rcv ACK of SYN" / "x", AckOfSyn;
     SimultaneousOpen::syn_acked as fn(SimultaneousOpen) -> Established: "rcv ACK of SYN" / "x", AckOfSyn;
-    SimultaneousOpen::close as fn(SimultaneousOpen, SeqNumber) -> FinWait1: "CLOSE" / "snd FIN", Close | ShutdownWrite;
-    Established::close as fn(Established, SeqNumber) -> FinWait1: "CLOSE" / "snd FIN", Close | ShutdownWrite;
+    SimultaneousOpen::close as fn(SimultaneousOpen, SeqNumber) -> FinWait1: "CLOSE" / "snd FIN", Close | ShutdownWrite | Shutdown;
+    Established::close as fn(Established, SeqNumber) -> FinWait1: "CLOSE" / "snd FIN", Close | ShutdownWrite | Shutdown;
     Established::fin_arrived as fn(Established) -> CloseWait: "rcv FIN" / "snd ACK", Fin;
     FinWait1::fin_acked as fn(FinWait1) -> FinWait2: "rcv ACK of FIN" / "x", AckOfFin;
     FinWait1::fin_arrived as fn(FinWait1) -> Closing: "rcv FIN" / "snd ACK", Fin;
     FinWait2::fin_arrived as fn(FinWait2) -> EnterTimeWait: "rcv FIN" / "snd ACK", Fin;
     Closing::fin_acked as fn(Closing) -> EnterTimeWait: "rcv ACK of FIN" / "x", AckOfFin;
-    CloseWait::close as fn(CloseWait, SeqNumber) -> LastAck: "CLOSE" / "snd FIN", Close | ShutdownWrite;
+    CloseWait::close as fn(CloseWait, SeqNumber) -> LastAck: "CLOSE" / "snd FIN", Close | ShutdownWrite | Shutdown;
     LastAck::fin_acked as fn(LastAck) -> Closed: "rcv ACK of FIN" / "x", AckOfFin;
     TimeWait::expire as fn(TimeWait) -> Closed: "Timeout=2MSL" / "delete TCB", TimeWaitExpired;
 }

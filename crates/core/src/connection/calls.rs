@@ -11,7 +11,8 @@ use crate::{Instant, SocketOptions};
 /// Which direction an application gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Reads no more. The peer is not told; what it sends is acknowledged as long as there is room.
+    /// Reads no more than what has arrived. The peer is not told; what it sends is acknowledged and kept as long as
+    /// there is room, as Linux does.
     Read,
     /// Writes no more: what was written is sent, then a FIN (RFC 9293 §3.6).
     Write,
@@ -43,7 +44,7 @@ impl Connection {
     }
 
     fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        if self.has_bytes_to_deliver() && !self.receive.shut {
+        if self.has_bytes_to_deliver() {
             return Ok(self.receive.buffer.read(into));
         }
         self.read_nothing()
@@ -69,7 +70,7 @@ impl Connection {
 
     /// Like `read`, but leaves the bytes.
     pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        if self.has_bytes_to_deliver() && !self.receive.shut {
+        if self.has_bytes_to_deliver() {
             return Ok(self.receive.buffer.peek(into));
         }
         self.read_nothing()
@@ -180,7 +181,7 @@ impl Connection {
     }
 
     /// Queues our FIN behind everything written.
-    fn finish<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
+    pub(crate) fn finish<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
         let Some(state) = &self.state else { return };
         if !state.can_write() {
             return;

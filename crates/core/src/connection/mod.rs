@@ -294,7 +294,7 @@ impl Connection {
     /// twice a second, and within the stack's budget (RFC 5961 §10).
     fn may_challenge<O: Observer>(&mut self, cx: &mut Context<O>) -> bool {
         if cx.now < self.challenge_after || !cx.may_challenge() {
-            self.discard(cx, DiscardReason::ChallengeLimit);
+            cx.counters.tcp_ack_skipped_challenge += 1;
             return false;
         }
         self.challenge_after = cx.now + CHALLENGE_INTERVAL;
@@ -310,10 +310,15 @@ impl Connection {
         }
     }
 
+    /// The peer has spoken: not just anybody with its addresses, but with numbers that fit.
+    fn hear(&mut self, now: Instant) {
+        self.history.heard_at = now;
+        self.timers.keep_alive_probes = 0;
+    }
+
     /// Tells an observer that a segment of this connection arrived.
     fn note_arrival<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
         self.history.segs_in += 1;
-        self.history.heard_at = cx.now;
         let len = segment.payload.len() as u32;
         cx.seen(
             self.life,

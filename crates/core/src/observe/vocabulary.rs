@@ -168,7 +168,6 @@ vocabulary! {
         SynQueueFull: "the SYN queue is full", "RFC 4987 §2";
         AcceptQueueFull: "the listener's accept queue is full", "RFC 9293 §3.10.1";
         ReplyQueueFull: "too many answers wait to be sent", "RFC 5961 §10";
-        ChallengeLimit: "the limit of challenge ACKs is reached", "RFC 5961 §10";
     }
 }
 

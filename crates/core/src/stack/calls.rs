@@ -1,6 +1,7 @@
 //! The application's calls: listen, connect, accept, read, write, shutdown, close, abort.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{AcceptLinks, SocketId, Stack};
@@ -293,11 +294,15 @@ impl<O: Observer> Stack<O> {
     /// [`UnknownSocket`] for a listener that was closed.
     pub fn close_listener(&mut self, now: Instant, id: ListenerId) -> Result<(), UnknownSocket> {
         self.set_now(now);
+        self.end_listener(id, Cause::Close)
+    }
+
+    fn end_listener(&mut self, id: ListenerId, cause: Cause) -> Result<(), UnknownSocket> {
         let listener = self.listeners.remove(id).ok_or(UnknownSocket)?;
         let tuple = listening_tuple(listener.address);
         let states = (StateName::Listen, StateName::Closed);
         let Closed = listener.state.close();
-        self.cx.transition(id.life, tuple, states, Cause::Close);
+        self.cx.transition(id.life, tuple, states, cause);
         self.close_children(listener);
         Ok(())
     }
@@ -438,26 +443,42 @@ impl<O: Observer> Stack<O> {
         Ok(readiness)
     }
 
+    /// The host is about to go away: listeners close, and every connection gets a FIN behind what was written.
+    pub fn begin_shut_down(&mut self, now: Instant) {
+        self.set_now(now);
+        self.end_listeners();
+        for index in self.indices() {
+            self.connections[index as usize].finish(&mut self.cx, Cause::Shutdown);
+            self.settle(index);
+        }
+    }
+
+    fn end_listeners(&mut self) {
+        let listeners: Vec<_> = self.listeners.ids().collect();
+        for id in listeners {
+            let _it_was_there = self.end_listener(id, Cause::Shutdown);
+        }
+    }
+
+    fn indices(&self) -> Vec<u32> {
+        self.connections
+            .iter()
+            .map(|(index, _)| index as u32)
+            .collect()
+    }
+
     /// Ends everything with a RST: the host goes away. Sockets still held answer that they ended.
     pub fn shut_down(&mut self, now: Instant) {
         self.set_now(now);
-        let listeners: alloc::vec::Vec<_> = self.listeners.ids().collect();
-        for id in listeners {
-            let _ = self.close_listener(now, id);
-        }
-        let indices: alloc::vec::Vec<_> = self
-            .connections
-            .iter()
-            .map(|(index, _)| index as u32)
-            .collect();
-        for index in indices {
+        self.end_listeners();
+        for index in self.indices() {
             let connection = &mut self.connections[index as usize];
             if !connection.has_ended() {
                 connection.shut_down(&mut self.cx);
                 self.settle(index);
             }
         }
-        let half_open: alloc::vec::Vec<_> = self.syn_queue.indices().collect();
+        let half_open: Vec<_> = self.syn_queue.indices().collect();
         for index in half_open {
             let reason = crate::observe::ResetReason::Shutdown;
             self.reset_half_open(index, Cause::Shutdown, reason);

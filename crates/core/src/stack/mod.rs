@@ -28,7 +28,7 @@ use crate::context::Context;
 use crate::counters::Counters;
 use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
 use crate::list::{Linked, Links, List};
-use crate::observe::{LifeId, Observer, Silent, StateName};
+use crate::observe::{Initiator, LifeId, Observer, Silent, StateName};
 use crate::timer_wheel::TimerWheel;
 use crate::{Config, FourTuple, Instant, Secrets};
 
@@ -283,6 +283,8 @@ impl<O: Observer> Stack<O> {
                 (StateName::TimeWait, entered_at),
                 timer,
             );
+            // Only who has sent its FIN before the other's came enters TIME-WAIT.
+            status.first_closer = Some(Initiator::Local);
             status.snd_nxt = entry.snd_nxt;
             status.rcv_nxt = entry.rcv_nxt;
             status

@@ -2,7 +2,7 @@
 
 use super::Stack;
 use crate::context::{Reply, bare_segment};
-use crate::observe::{DiscardReason, LifeId, Observer};
+use crate::observe::{LifeId, Observer};
 use crate::{Flags, FourTuple, SeqNumber, Timestamps};
 
 /// What such an ACK says.
@@ -20,8 +20,8 @@ impl<O: Observer> Stack<O> {
     /// Sends it, within the budget of challenge ACKs (RFC 5961 §10).
     pub(super) fn challenge_without_slot(&mut self, ack: SlotlessAck) {
         if !self.cx.may_challenge() {
-            let (tuple, life) = (Some(ack.tuple), Some(ack.life));
-            return self.cx.discard(tuple, life, DiscardReason::ChallengeLimit);
+            self.cx.counters.tcp_ack_skipped_challenge += 1;
+            return;
         }
         self.cx.counters.tcp_challenge_ack += 1;
         self.acknowledge_without_slot(ack);

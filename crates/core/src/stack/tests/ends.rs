@@ -3,6 +3,7 @@
 use super::*;
 use crate::Shutdown;
 use crate::error::{ReadError, WriteError};
+use crate::observe::Initiator;
 
 /// A connection in each state that a slot can hold, everything sent taken from the wire. Answers also what
 /// the stack sends and expects next.
@@ -179,7 +180,7 @@ fn old_data_after_close_is_only_acknowledged() {
     assert_eq!(harness.state(&peer), StateName::FinWait1);
 }
 
-/// Linux t1 F: acknowledged and kept.
+/// Linux t1 F: acknowledged and kept; what was kept can still be read.
 #[test]
 fn data_after_the_application_stopped_reading_is_acknowledged() {
     let mut harness = Harness::new(V4);
@@ -187,6 +188,7 @@ fn data_after_the_application_stopped_reading_is_acknowledged() {
     harness.shutdown(id, Shutdown::Read);
     harness.send(&peer, PA, peer.them, peer.us, b"rdclosed");
     harness.expect_ack(&peer, peer.them + 8);
+    assert_eq!(harness.stack.read(harness.now, id, &mut [0; 9]), Ok(8));
     assert_eq!(harness.stack.read(harness.now, id, &mut [0; 9]), Ok(0));
     assert_eq!(harness.state(&peer), StateName::Established);
 }
@@ -320,4 +322,18 @@ fn when_the_stack_shuts_down_every_peer_is_told() {
     assert!(harness.stack.is_empty());
     let error = harness.stack.read(harness.now, id, &mut [0; 9]);
     assert_eq!(error, Err(ReadError::Ended(Cause::Shutdown)));
+}
+
+#[test]
+fn a_host_that_goes_away_closes_in_its_own_name() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted();
+    harness.write(id, b"written");
+    harness.stack.begin_shut_down(harness.now);
+    harness.assert_entered(&peer, StateName::FinWait1, Cause::Shutdown);
+    assert_eq!(harness.status(id).first_closer, Some(Initiator::Stack));
+    assert!(harness.stack.listeners().is_empty());
+    harness.drain();
+    harness.send(&peer, FA, peer.them, peer.us + 8, b"");
+    assert_eq!(harness.state(&peer), StateName::TimeWait);
 }

@@ -190,7 +190,7 @@ fn challenges_in_time_wait_are_limited() {
         harness.send(&peer, PA, peer.them, peer.us, b"q");
     }
     assert_eq!(harness.drain().len(), 3);
-    assert_eq!(harness.discarded(DiscardReason::ChallengeLimit), 7);
+    assert_eq!(harness.stack.counters().tcp_ack_skipped_challenge, 7);
 }
 
 #[test]

@@ -74,6 +74,22 @@ fn an_answered_probe_starts_the_silence_anew() {
     assert_eq!(harness.state(&peer), StateName::Established);
 }
 
+/// Numbers that do not fit may be anybody's.
+#[test]
+fn what_is_discarded_is_no_sign_of_life() {
+    let mut harness = Harness::new(V4);
+    let (peer, _) = with_options(&mut harness, |socket| {
+        socket.keep_alive = keep_alive(secs(60), secs(10), 3);
+    });
+    for _ in 0..9 {
+        harness.advance(secs(10));
+        harness.send(&peer, A, peer.them - 70_000, peer.us, b"");
+        harness.send(&peer, A, peer.them, peer.us + 70_000, b"");
+        harness.drain();
+    }
+    harness.assert_entered(&peer, StateName::Closed, Cause::KeepAlive);
+}
+
 #[test]
 fn data_from_the_peer_puts_the_probe_off() {
     let mut harness = Harness::new(V4);
