@@ -311,7 +311,7 @@ fn data_beyond_an_early_fin_does_not_keep_the_true_one_out() {
     let mut harness = Harness::new(V4);
     let (peer, id) = harness.accepted();
     harness.send(&peer, FA, peer.them + 10, peer.us, b"");
-    harness.send(&peer, PA, peer.them, peer.us, &[7; 20]);
+    harness.send(&peer, PA, peer.them, peer.us, [7; 20]);
     assert_eq!(harness.state(&peer), StateName::Established);
     harness.drain();
     harness.send(&peer, FA, peer.them + 20, peer.us, b"");
