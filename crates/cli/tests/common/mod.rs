@@ -49,6 +49,12 @@ pub(crate) fn finish(child: Child) -> Output {
     finish_within(child, PATIENCE)
 }
 
+/// The same for what may not see the end of its standard input before.
+pub(crate) fn finish_with_stdin_open(mut child: Child) -> Output {
+    let _open = child.stdin.take();
+    finish(child)
+}
+
 fn finish_within(child: Child, patience: Duration) -> Output {
     let id = pid(&child);
     let (sender, receiver) = mpsc::channel();
