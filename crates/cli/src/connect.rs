@@ -70,7 +70,9 @@ async fn connect_and_copy(args: ConnectArgs) -> Result<u8, Failure> {
         failure = interface::failure(&net, &name, index) => Err(failure),
     };
     net.shut_down(GRACE).await;
-    capture.iter().for_each(|end| end.warn());
+    if let Some(capture) = capture {
+        capture.finish().await;
+    }
     result
 }
 

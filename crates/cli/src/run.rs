@@ -68,7 +68,7 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
     let lives = Lives::new(LIVES);
     let addresses = private_network::estab_addresses(args.link.mtu);
     let files = args.offer.http_directory.clone();
-    let running = Running::start(tun, addresses, &args.link, Some(&lives), files).await?;
+    let mut running = Running::start(tun, addresses, &args.link, Some(&lives), files).await?;
     let control = args
         .control
         .as_deref()

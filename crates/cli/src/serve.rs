@@ -45,7 +45,7 @@ async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
         kernels,
     } = interface::make(&args.tun, &args.addresses.addresses, args.link.mtu)?;
     let name = tun.name().to_owned();
-    let running = Running::start(
+    let mut running = Running::start(
         tun,
         ours.clone(),
         &args.link,
@@ -63,10 +63,14 @@ async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     }
-    tokio::select! {
-        cut = running.end(GRACE) => tell(&cut),
+    let cut = tokio::select! {
+        cut = running.end(GRACE) => Some(cut),
         // Told again: at once, then.
-        _ = told.next() => tell(&running.end(Duration::ZERO).await),
+        _ = told.next() => None,
+    };
+    match cut {
+        Some(cut) => tell(&cut),
+        None => tell(&running.end(Duration::ZERO).await),
     }
     Ok(())
 }
