@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
@@ -236,6 +237,24 @@ fn sigterm_is_passed_on_and_the_command_decides() {
     kill(pid(&child), Signal::SIGTERM).unwrap();
     assert_eq!(lines.next().unwrap().unwrap(), "told");
     assert_eq!(finish(child).status.code(), Some(5));
+}
+
+#[test]
+fn a_signal_after_the_command_ends_the_waiting_and_the_lives_are_told() {
+    let name = "a_signal_after_the_command_ends_the_waiting_and_the_lives_are_told";
+    if !can_run(name, &["socat"]) {
+        return;
+    }
+    // What socat leaves behind would be waited for, longer than this test may take.
+    let shell = "(sleep 20 | socat - TCP:198.18.0.1:7) >/dev/null 2>&1 & sleep 3; echo ending";
+    let mut child = estab_run("--delay 1500ms", shell).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ending");
+    std::thread::sleep(Duration::from_millis(500));
+    kill(pid(&child), Signal::SIGINT).unwrap();
+    let told = finish_within(child, Duration::from_secs(4));
+    assert_eq!(told.status.code(), Some(0));
+    assert!(stderr(&told).contains("SYN-RECEIVED"), "{}", stderr(&told));
 }
 
 #[test]

@@ -55,7 +55,8 @@ pub(crate) fn finish_with_stdin_open(mut child: Child) -> Output {
     finish(child)
 }
 
-fn finish_within(child: Child, patience: Duration) -> Output {
+/// The same for what runs already, with a patience of its own.
+pub(crate) fn finish_within(child: Child, patience: Duration) -> Output {
     let id = pid(&child);
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
