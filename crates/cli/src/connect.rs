@@ -44,9 +44,13 @@ async fn connect_and_copy(args: ConnectArgs) -> Result<u8, Failure> {
         link,
     } = args;
     let Interface {
-        tun, ours, kernels, ..
+        tun,
+        index,
+        ours,
+        kernels,
     } = interface::make(&tun, &addresses.addresses, link.mtu)?;
     check_reachable(host, &kernels)?;
+    let name = tun.name().to_owned();
     let clock = Clock::start();
     let (device, capture) = Link::new(tun, &link, clock.epoch())?;
     let builder = Host::builder(host::config(&link, ours)).clock(clock);
@@ -63,9 +67,12 @@ async fn connect_and_copy(args: ConnectArgs) -> Result<u8, Failure> {
             result.map(|()| 0).map_err(|error| Failure::new(Failure::CONNECTION, format!("{address}: {error}")))
         }
         signal = signals.next() => Ok(128 + signal as u8),
+        failure = interface::failure(&net, &name, index) => Err(failure),
     };
     net.shut_down(GRACE).await;
-    capture.iter().for_each(|end| end.warn());
+    if let Some(capture) = capture {
+        capture.finish().await;
+    }
     result
 }
 

@@ -48,9 +48,11 @@ impl Running {
     }
 
     /// Ends the host: what has not finished after `grace` is cut, and answered.
-    pub(crate) async fn end(&self, grace: Duration) -> Vec<Status> {
+    pub(crate) async fn end(&mut self, grace: Duration) -> Vec<Status> {
         let cut = self.host.shut_down(grace).await;
-        self.capture.iter().for_each(CaptureEnd::warn);
+        if let Some(capture) = self.capture.take() {
+            capture.finish().await;
+        }
         cut
     }
 }

@@ -1,7 +1,9 @@
 //! A TUN interface in the network this process is in, with estab at one side and the kernel at the other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
+use estab::Host;
 use estab_device::{IpNet, Tun};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{if_indextoname, if_nametoindex};
@@ -9,6 +11,9 @@ use nix::sys::socket::SockaddrStorage;
 
 use crate::failure::Failure;
 use crate::private_network::IPV6_MTU;
+
+/// How often to look whether the interface is still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// An interface and who is at either side.
 pub(crate) struct Interface {
@@ -83,8 +88,29 @@ pub(crate) struct Index(u32);
 impl Index {
     /// Whether there still is such an interface in this network.
     pub(crate) fn exists(self) -> bool {
-        if_indextoname(self.0).is_ok()
+        // For a number that nobody has, nix answers an empty name.
+        if_indextoname(self.0).is_ok_and(|name| !name.is_empty())
     }
+}
+
+/// Waits until the interface is of no use to its host any more, and says why. That it was deleted, the kernel does not
+/// say to who waits for packets.
+pub(crate) async fn failure(host: &Host, name: &str, index: Index) -> Failure {
+    loop {
+        if let Some(why) = loss(host, index) {
+            let message = format!("the interface {name} {why}");
+            return Failure::new(Failure::CONNECTION, message);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// What has become of the interface, if it is of no use any more.
+fn loss(host: &Host, index: Index) -> Option<String> {
+    if !index.exists() {
+        return Some("was deleted".to_owned());
+    }
+    host.failure().map(|error| format!("failed: {error}"))
 }
 
 /// An address that another interface has, too, would make the way to estab a matter of luck.
@@ -140,6 +166,13 @@ pub(crate) fn is_host(net: &IpNet, ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_that_is_not_there_does_not_exist() {
+        // The loopback is the first interface of every network.
+        assert!(Index(1).exists());
+        assert!(!Index(2_000_000_000).exists());
+    }
 
     fn neighbour_of(text: &str, taken: &[&str]) -> Option<String> {
         let net: IpNet = text.parse().unwrap();

@@ -4,18 +4,31 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use estab_core::Instant;
 use estab_core::observe::Transition;
 use estab_device::{Capture, CaptureStatus, Device, Impair, Tun};
 
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
 use crate::args::LinkArgs;
 use crate::failure::Failure;
 use crate::terminal::say;
 
+/// How often to look whether a capture has been stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long the last packets may take to be written.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A device of whatever layers.
-pub(crate) struct Link(Box<dyn Device + Send>);
+pub(crate) struct Link {
+    device: Box<dyn Device + Send>,
+    /// Dropped after the device, and the capture's watcher told thereby.
+    _gone: Option<oneshot::Sender<()>>,
+}
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!(
@@ -24,27 +37,37 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     ))
 }
 
-/// Tells at the end whether the capture is whole.
-pub(crate) struct CaptureEnd {
-    path: PathBuf,
-    status: CaptureStatus,
-}
+/// A capture under way, which warns as soon as something stops it before its time.
+pub(crate) struct CaptureEnd(JoinHandle<()>);
 
 impl CaptureEnd {
-    /// Says what stopped the capture before its time, if something did.
-    pub(crate) fn warn(&self) {
-        if let Some(error) = self.status.take_error() {
-            let (path, packets) = (self.path.display(), self.status.packets());
-            say(format_args!(
-                "warning: the capture {path} ends after {packets} packets: {error}"
-            ));
-        }
+    fn watch(path: PathBuf, status: CaptureStatus, gone: oneshot::Receiver<()>) -> Self {
+        Self(tokio::spawn(async move {
+            let mut gone = gone;
+            loop {
+                let is_over = timeout(LOOK_AGAIN, &mut gone).await.is_ok();
+                if let Some(error) = status.take_error() {
+                    let (path, packets) = (path.display(), status.packets());
+                    say(format_args!(
+                        "warning: the capture {path} ends after {packets} packets: {error}"
+                    ));
+                }
+                if is_over || status.is_stopped() {
+                    return;
+                }
+            }
+        }))
+    }
+
+    /// Waits until everything is written, once the host has ended, and the last warning given.
+    pub(crate) async fn finish(self) {
+        let _in_time = timeout(PATIENCE, self.0).await;
     }
 }
 
 impl Link {
     /// Puts the layers asked for before an interface. The capture shows what estab receives and sends: before it comes
-    /// to the bad link, and after.
+    /// to the bad link, and after. Must be called inside the runtime.
     ///
     /// # Errors
     /// The capture cannot be begun.
@@ -61,46 +84,58 @@ impl Link {
             None => Box::new(tun),
         };
         let Some(path) = args.capture.clone() else {
-            return Ok((Self(device), None));
+            return Ok((Self::bare(device), None));
         };
         let device = File::create(&path)
-            .and_then(|file| Capture::new(Self(device), file, &interface, epoch))
+            .and_then(|file| Capture::new(Self::bare(device), file, &interface, epoch))
             .map_err(|error| cannot_write(&path, &error))?;
         let status = device.status();
-        Ok((Self(Box::new(device)), Some(CaptureEnd { path, status })))
+        let (sender, gone) = oneshot::channel();
+        let link = Self {
+            device: Box::new(device),
+            _gone: Some(sender),
+        };
+        Ok((link, Some(CaptureEnd::watch(path, status, gone))))
+    }
+
+    const fn bare(device: Box<dyn Device + Send>) -> Self {
+        Self {
+            device,
+            _gone: None,
+        }
     }
 }
 
 impl Device for Link {
     fn mtu(&self) -> usize {
-        self.0.mtu()
+        self.device.mtu()
     }
 
     fn receive(&mut self, now: Instant, packet: &mut Vec<u8>) -> io::Result<()> {
-        self.0.receive(now, packet)
+        self.device.receive(now, packet)
     }
 
     fn transmit(&mut self, now: Instant, packet: &[u8]) -> io::Result<()> {
-        self.0.transmit(now, packet)
+        self.device.transmit(now, packet)
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_readable(cx)
+        self.device.poll_readable(cx)
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.0.next_deadline()
+        self.device.next_deadline()
     }
 
     fn holds_packets(&self) -> bool {
-        self.0.holds_packets()
+        self.device.holds_packets()
     }
 
     fn advance(&mut self, now: Instant) -> io::Result<()> {
-        self.0.advance(now)
+        self.device.advance(now)
     }
 
     fn annotate(&mut self, transition: &Transition) {
-        self.0.annotate(transition);
+        self.device.annotate(transition);
     }
 }

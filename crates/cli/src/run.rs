@@ -24,6 +24,10 @@ use crate::{private_network, program, terminal};
 const GRACE: Duration = Duration::from_millis(250);
 /// How much longer a link may take that loses packets: time for some to be sent again.
 const GRACE_FOR_LOSS: Duration = Duration::from_secs(3);
+/// What may be on its way when COMMAND ends, in bits: a slow link takes its time for it.
+const ON_THE_WAY: f64 = 64.0 * 1024.0 * 8.0;
+/// The longest wait, however bad the link.
+const LONGEST_GRACE: Duration = Duration::from_secs(10);
 /// Lives told, the oldest that have ended being left out; a COMMAND that makes more is better asked for JSON.
 const LIVES: usize = 100_000;
 /// How often to look whether they have.
@@ -68,15 +72,21 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
     let lives = Lives::new(LIVES);
     let addresses = private_network::estab_addresses(args.link.mtu);
     let files = args.offer.http_directory.clone();
-    let running = Running::start(tun, addresses, &args.link, Some(&lives), files).await?;
+    let mut running = Running::start(tun, addresses, &args.link, Some(&lives), files).await?;
     let control = args
         .control
         .as_deref()
         .map(ControlSocket::bind)
         .transpose()?;
     let _bound = control.map(|control| control.serve(&running.host));
-    let status = run_command(program, &args).await?;
-    settle(&running.host, grace(&args.link)).await;
+    // Caught before there is a COMMAND, which would outlive estab if one came in between.
+    let mut signals = Signals::catch(&PASSED_ON).map_err(Failure::usage)?;
+    let status = run_command(program, &args, &mut signals).await?;
+    tokio::select! {
+        () = settle(&running.host, grace(&args.link)) => {}
+        // COMMAND is no more: now it is for estab.
+        _ = signals.next() => {}
+    }
     running.end(Duration::ZERO).await;
     let now = running.host.clock().now();
     terminal::say_all(&if args.json {
@@ -88,9 +98,11 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
 }
 
 /// Runs COMMAND to its end and answers its status as a shell would.
-async fn run_command(program: PathBuf, args: &RunArgs) -> Result<u8, Failure> {
-    // Caught before there is a COMMAND, which would outlive estab if one came in between.
-    let mut signals = Signals::catch(&PASSED_ON).map_err(Failure::usage)?;
+async fn run_command(
+    program: PathBuf,
+    args: &RunArgs,
+    signals: &mut Signals,
+) -> Result<u8, Failure> {
     let name = &args.command[0];
     let mut command = Command::new(program);
     command.arg0(name).args(&args.command[1..]);
@@ -100,9 +112,7 @@ async fn run_command(program: PathBuf, args: &RunArgs) -> Result<u8, Failure> {
     let mut child = command
         .spawn()
         .map_err(|error| cannot_run(&name.to_string_lossy(), &error))?;
-    let status = wait(&mut child, &mut signals)
-        .await
-        .map_err(Failure::usage)?;
+    let status = wait(&mut child, signals).await.map_err(Failure::usage)?;
     Ok(as_a_shell(status))
 }
 
@@ -137,8 +147,10 @@ async fn wait(child: &mut Child, signals: &mut Signals) -> io::Result<ExitStatus
         .map(Pid::from_raw);
     loop {
         let signal = tokio::select! {
-            status = child.wait() => return status,
+            // What came while COMMAND ran is not for estab afterwards.
+            biased;
             signal = signals.next() => signal,
+            status = child.wait() => return status,
         };
         // The terminal's keys have told COMMAND as well.
         let is_key = matches!(signal, Signal::SIGINT | Signal::SIGQUIT);
@@ -158,7 +170,10 @@ fn grace(link: &LinkArgs) -> Duration {
     } else {
         Duration::ZERO
     };
-    GRACE + loss + 4 * (bad.delay + bad.jitter)
+    let carrying = bad.rate.map_or(Duration::ZERO, |bits| {
+        Duration::from_secs_f64(ON_THE_WAY / bits as f64)
+    });
+    (GRACE + loss + 4 * (bad.delay + bad.jitter) + carrying).min(LONGEST_GRACE)
 }
 
 /// Waits until every connection has ended, or is in TIME-WAIT, but no longer than `grace`.
@@ -176,5 +191,36 @@ fn style() -> Style {
         Style::Colour
     } else {
         Style::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::args::{self, Command};
+
+    fn grace_of(options: &str) -> Duration {
+        let line = format!("estab run {options} true");
+        let words = line.split_whitespace().map(OsString::from);
+        match args::parse(words).unwrap().unwrap().command {
+            Command::Run(args) => grace(&args.link),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bad_link_gets_more_time_but_not_for_ever() {
+        assert_eq!(grace_of(""), GRACE);
+        assert_eq!(grace_of("--loss 1"), GRACE + GRACE_FOR_LOSS);
+        assert_eq!(
+            grace_of("--delay 100ms"),
+            GRACE + Duration::from_millis(400)
+        );
+        assert!(grace_of("--rate 500kbit") > GRACE + Duration::from_secs(1));
+        assert!(grace_of("--rate 1gbit") < GRACE + Duration::from_millis(1));
+        assert_eq!(grace_of("--delay 10h"), LONGEST_GRACE);
+        assert_eq!(grace_of("--rate 1bit"), LONGEST_GRACE);
     }
 }

@@ -3,22 +3,20 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use estab::{Host, Status};
+use estab::Status;
 use nix::sys::signal::Signal;
 
 use crate::args::ServeArgs;
 use crate::control::ControlSocket;
 use crate::failure::Failure;
 use crate::host::{self, Running};
-use crate::interface::{self, Index, Interface};
+use crate::interface::{self, Interface};
 use crate::signals::Signals;
 use crate::ss::{self, Bound};
 use crate::terminal::say;
 
 /// How long connections may take to finish once the host is told to end.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often to look whether the interface is still there.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM.
 ///
@@ -47,7 +45,7 @@ async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
         kernels,
     } = interface::make(&args.tun, &args.addresses.addresses, args.link.mtu)?;
     let name = tun.name().to_owned();
-    let running = Running::start(
+    let mut running = Running::start(
         tun,
         ours.clone(),
         &args.link,
@@ -59,29 +57,22 @@ async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
     announce(&name, &ours, &kernels, &control);
     tokio::select! {
         _ = told.next() => {}
-        why = failure(&running.host, index) => {
-            return Err(Failure::new(Failure::CONNECTION, format!("the interface {name} {why}")));
+        failure = interface::failure(&running.host, &name, index) => {
+            // There is nobody left to close connections with; the capture is to be whole all the same.
+            running.end(Duration::ZERO).await;
+            return Err(failure);
         }
     }
-    tokio::select! {
-        cut = running.end(GRACE) => tell(&cut),
+    let cut = tokio::select! {
+        cut = running.end(GRACE) => Some(cut),
         // Told again: at once, then.
-        _ = told.next() => tell(&running.end(Duration::ZERO).await),
+        _ = told.next() => None,
+    };
+    match cut {
+        Some(cut) => tell(&cut),
+        None => tell(&running.end(Duration::ZERO).await),
     }
     Ok(())
-}
-
-/// Waits until the interface is of no use any more. That it was deleted, the kernel does not say to who waits for packets.
-async fn failure(host: &Host, index: Index) -> String {
-    loop {
-        if !index.exists() {
-            return "was deleted".to_owned();
-        }
-        if let Some(error) = host.failure() {
-            return format!("failed: {error}");
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
 }
 
 fn announce(name: &str, ours: &[IpAddr], kernels: &[IpAddr], control: &Bound) {

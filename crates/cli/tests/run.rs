@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
@@ -155,8 +156,9 @@ fn what_cannot_be_begun_leaves_one_line_and_no_command() {
 }
 
 #[test]
-fn a_capture_that_finds_no_room_stops_with_a_warning_and_the_connections_go_on() {
-    let name = "a_capture_that_finds_no_room_stops_with_a_warning_and_the_connections_go_on";
+fn a_capture_that_finds_no_room_stops_with_a_warning_at_once_and_the_connections_go_on() {
+    let name =
+        "a_capture_that_finds_no_room_stops_with_a_warning_at_once_and_the_connections_go_on";
     if !can_run(name, &["curl"]) {
         return;
     }
@@ -164,7 +166,7 @@ fn a_capture_that_finds_no_room_stops_with_a_warning_and_the_connections_go_on()
     // The shell's limit is on files that estab writes; in the pipe curl's upload is none.
     let mut command = std::process::Command::new("sh");
     let script = format!(
-        "ulimit -f 64; trap '' XFSZ; exec {} run -w {} -- sh -c '{UPLOAD}'",
+        "ulimit -f 64; trap '' XFSZ; exec {} run -w {} -- sh -c '{UPLOAD}; sleep 2; echo late >&2'",
         env!("CARGO_BIN_EXE_estab"),
         file.display()
     );
@@ -174,12 +176,10 @@ fn a_capture_that_finds_no_room_stops_with_a_warning_and_the_connections_go_on()
         .stderr(std::process::Stdio::piped());
     let output = output(command);
     assert_eq!(stdout(&output), DIGEST);
-    assert_eq!(
-        stderr(&output)
-            .matches("estab: warning: the capture")
-            .count(),
-        1
-    );
+    let said = stderr(&output);
+    let (early, late) = said.split_once("late\n").unwrap();
+    let warnings = |text: &str| text.matches("estab: warning: the capture").count();
+    assert_eq!((warnings(early), warnings(late)), (1, 0), "{said}");
     fs::remove_file(file).unwrap();
 }
 
@@ -237,6 +237,24 @@ fn sigterm_is_passed_on_and_the_command_decides() {
     kill(pid(&child), Signal::SIGTERM).unwrap();
     assert_eq!(lines.next().unwrap().unwrap(), "told");
     assert_eq!(finish(child).status.code(), Some(5));
+}
+
+#[test]
+fn a_signal_after_the_command_ends_the_waiting_and_the_lives_are_told() {
+    let name = "a_signal_after_the_command_ends_the_waiting_and_the_lives_are_told";
+    if !can_run(name, &["socat"]) {
+        return;
+    }
+    // What socat leaves behind would be waited for, longer than this test may take.
+    let shell = "(sleep 20 | socat - TCP:198.18.0.1:7) >/dev/null 2>&1 & sleep 3; echo ending";
+    let mut child = estab_run("--delay 1500ms", shell).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ending");
+    std::thread::sleep(Duration::from_millis(500));
+    kill(pid(&child), Signal::SIGINT).unwrap();
+    let told = finish_within(child, Duration::from_secs(4));
+    assert_eq!(told.status.code(), Some(0));
+    assert!(stderr(&told).contains("SYN-RECEIVED"), "{}", stderr(&told));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use estab_device::bring_up_loopback;
@@ -54,6 +54,39 @@ fn a_host_lasts_until_it_is_told_to_end_and_leaves_nothing() {
             stderr(&output)
         );
         assert_eq!(echo.read(&mut back).unwrap(), 0);
+    });
+    assert!(!control.exists());
+}
+
+#[test]
+fn the_end_of_the_interface_is_noticed_and_told_in_one_line() {
+    let name = "the_end_of_the_interface_is_noticed_and_told_in_one_line";
+    if !can_run(name, &["ip"]) {
+        return;
+    }
+    let delete = |interface: &str| {
+        let mut ip = Command::new("ip");
+        ip.args(["link", "delete", interface]);
+        assert!(output(ip).status.success());
+    };
+    let control = temporary("deleted.sock");
+    in_a_fresh_network(|| {
+        let (mut host, _) = serve(&control);
+        delete("estab0");
+        let mut said = String::new();
+        let stderr = host.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "estab: the interface estab0 was deleted\n");
+        assert_eq!(finish(host).status.code(), Some(1));
+
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut command = estab(&format!("connect --tun lab0 198.18.0.2 {port}"));
+        let client = command.stdin(Stdio::piped()).spawn().unwrap();
+        let _connection = listener.accept().unwrap();
+        delete("lab0");
+        let client = finish_with_stdin_open(client);
+        assert_fails(&client, 1, "the interface lab0 was deleted");
     });
     assert!(!control.exists());
 }

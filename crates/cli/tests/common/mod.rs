@@ -49,7 +49,14 @@ pub(crate) fn finish(child: Child) -> Output {
     finish_within(child, PATIENCE)
 }
 
-fn finish_within(child: Child, patience: Duration) -> Output {
+/// The same for what may not see the end of its standard input before.
+pub(crate) fn finish_with_stdin_open(mut child: Child) -> Output {
+    let _open = child.stdin.take();
+    finish(child)
+}
+
+/// The same for what runs already, with a patience of its own.
+pub(crate) fn finish_within(child: Child, patience: Duration) -> Output {
     let id = pid(&child);
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
