@@ -2,7 +2,13 @@
 
 mod common;
 
+use std::io::{self, Read as _};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
 
 use common::*;
 
@@ -123,4 +129,49 @@ fn the_small_services_answer() {
         lines[2].starts_with("!\"#$%&'()"),
         "RFC 864: the second line is shifted by one"
     );
+}
+
+/// The active role: estab connects to a server on the kernel's TCP.
+#[test]
+fn a_quarter_of_a_gigabyte_each_way_from_our_own_connection() {
+    let name = "a_quarter_of_a_gigabyte_each_way_from_our_own_connection";
+    if !can_run(name, &["sha256sum"]) {
+        return;
+    }
+    const SIZE: u64 = 256 << 20;
+    in_a_fresh_network(|| {
+        for host in ["198.18.0.2", "fd00:e57a:b::2"] {
+            let listener = TcpListener::bind("[::]:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let received = io::copy(&mut stream, &mut io::sink()).unwrap();
+                io::copy(&mut io::repeat(7).take(SIZE), &mut stream).unwrap();
+                received
+            });
+            let mut shell = std::process::Command::new("sh");
+            let estab = env!("CARGO_BIN_EXE_estab");
+            let script =
+                format!("head -c {SIZE} /dev/zero | {estab} connect {host} {port} | sha256sum");
+            shell
+                .args(["-c", &script])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let output = output_within(shell, MINUTES);
+            assert_eq!(server.join().unwrap(), SIZE);
+            let mut digest = Sha256::new();
+            (0..SIZE >> 20).for_each(|_| digest.update([7; 1 << 20]));
+            let expected: String = digest
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(
+                stdout(&output),
+                format!("{expected}  -\n"),
+                "{}",
+                stderr(&output)
+            );
+        }
+    });
 }
