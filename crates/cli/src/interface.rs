@@ -97,20 +97,22 @@ impl Index {
 /// say to who waits for packets.
 pub(crate) async fn failure(host: &Host, name: &str, index: Index) -> Failure {
     loop {
-        if let Some(why) = loss(host, index) {
-            let message = format!("the interface {name} {why}");
-            return Failure::new(Failure::CONNECTION, message);
+        if let Some(failure) = loss(host, name, index) {
+            return failure;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
 /// What has become of the interface, if it is of no use any more.
-fn loss(host: &Host, index: Index) -> Option<String> {
-    if !index.exists() {
-        return Some("was deleted".to_owned());
-    }
-    host.failure().map(|error| format!("failed: {error}"))
+pub(crate) fn loss(host: &Host, name: &str, index: Index) -> Option<Failure> {
+    let message = if index.exists() {
+        let error = host.failure()?;
+        format!("the interface {name} failed: {error}")
+    } else {
+        format!("the interface {name} was deleted")
+    };
+    Some(Failure::new(Failure::CONNECTION, message))
 }
 
 /// An address that another interface has, too, would make the way to estab a matter of luck.

@@ -3,9 +3,10 @@
 mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use estab_device::bring_up_loopback;
 use nix::sys::signal::{Signal, kill};
@@ -160,6 +161,51 @@ fn connect_speaks_with_a_server_of_the_kernels() {
             }
             server.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn connect_sends_on_after_the_peer_has_finished() {
+    if !can_run("connect_sends_on_after_the_peer_has_finished", &[]) {
+        return;
+    }
+    in_a_fresh_network(|| {
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let begin = || {
+            let mut command = estab(&format!("connect 198.18.0.2 {port}"));
+            let mut client = command.stdin(Stdio::piped()).spawn().unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"that is all\n").unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut heard = BufReader::new(client.stdout.as_mut().unwrap()).lines();
+            assert_eq!(heard.next().unwrap().unwrap(), "that is all");
+            thread::sleep(Duration::from_millis(300));
+            (client, stream)
+        };
+        let (mut client, mut stream) = begin();
+        let much = vec![7; 1_000_000];
+        let mut stdin = client.stdin.take().unwrap();
+        let writer = thread::spawn(move || stdin.write_all(&much).unwrap());
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard.len(), 1_000_000);
+        writer.join().unwrap();
+        assert_eq!(finish(client).status.code(), Some(0));
+
+        // A RST for what nobody will read ends the command, although standard input is open.
+        let (mut client, stream) = begin();
+        drop(stream);
+        client.stdin.as_mut().unwrap().write_all(b"lost").unwrap();
+        assert_fails(&finish_with_stdin_open(client), 1, "reset");
+
+        let mut command = estab(&format!("connect 198.18.0.2 {port}"));
+        command.stdin(std::fs::File::open("/").unwrap());
+        let client = command.spawn().unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0);
+        drop(stream);
+        assert_fails(&finish(client), 1, "standard input: Is a directory");
     });
 }
 

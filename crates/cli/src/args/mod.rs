@@ -83,8 +83,8 @@ pub(crate) struct ServeArgs {
 /// Connects standard input and output to a TCP server, as nc does, by estab's own TCP.
 ///
 /// The server is the kernel's, at the other side of a TUN interface made for this: of this machine, or whatever it
-/// forwards to. The end of standard input is sent as a FIN; the peer's FIN ends the command. Exits with 1 if the
-/// connection is refused, reset or times out. Needs root, or the capability CAP_NET_ADMIN.
+/// forwards to. The end of standard input is sent as a FIN; once the peer has sent its own, too, the command ends.
+/// Exits with 1 if the connection is refused, reset or times out. Needs root, or the capability CAP_NET_ADMIN.
 #[derive(Debug, Args)]
 #[command(after_help = examples::CONNECT)]
 pub(crate) struct ConnectArgs {
