@@ -49,7 +49,7 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) offer: OfferArgs,
-    /// Answers `estab ss --control SOCKET` while COMMAND runs
+    /// Answers `estab ss` there while COMMAND runs; COMMAND finds it in ESTAB_CONTROL [default: a private one]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) control: Option<PathBuf>,
     #[command(flatten)]
