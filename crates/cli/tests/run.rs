@@ -148,9 +148,15 @@ fn what_cannot_be_begun_leaves_one_line_and_no_command() {
         "a time needs its unit",
     );
     assert_fails(&output(estab("run --http /no/such -- true")), 2, "/no/such");
+    assert_fails(
+        &output(estab("run --http /dev/null -- true")),
+        2,
+        "name the directory",
+    );
     if can_run("what_cannot_be_begun_leaves_one_line_and_no_command", &[]) {
         let output = output(estab("run -w /no/such/file -- echo begun"));
         assert_fails(&output, 2, "/no/such/file");
+        assert_fails(&output, 2, "make its directory first");
         assert!(output.stdout.is_empty());
     }
 }
