@@ -6,7 +6,7 @@ use std::path::Path;
 use estab::Host;
 use tokio::net::UnixListener;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, way_out};
 use crate::ss::{self, Bound, Snapshot};
 
 /// A socket in the file system; its file goes with it.
@@ -27,7 +27,7 @@ impl ControlSocket {
                 io::ErrorKind::AddrInUse => format!(
                     "the control socket {shown} is taken: choose another with --control, or end what uses it"
                 ),
-                _ => format!("the control socket {shown} cannot be made: {error}"),
+                _ => format!("the control socket {shown} cannot be made: {error}; {}", way_out(&error)),
             })
         })?;
         Ok(Self { listener, bound })

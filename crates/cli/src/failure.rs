@@ -1,6 +1,6 @@
 //! Why the command ends without having done what it was asked: one line, and an exit status.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// One line for people, and the status the process ends with.
 #[derive(Debug)]
@@ -33,6 +33,20 @@ impl Failure {
 
     pub(crate) const fn status(&self) -> u8 {
         self.status
+    }
+}
+
+/// What to do about a file that cannot be made.
+pub(crate) fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            "make its directory first, or name another place"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "name a place that you may write to"
+        }
+        io::ErrorKind::StorageFull => "make room, or name another place",
+        _ => "name another place",
     }
 }
 

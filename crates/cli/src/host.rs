@@ -79,7 +79,7 @@ pub(crate) fn check(offer: &OfferArgs) -> Result<(), Failure> {
     match std::fs::read_dir(directory) {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::usage(format!(
-            "--http {shown} is no directory to read: {error}"
+            "--http {shown} is no directory to read: {error}; name the directory that the files are in"
         ))),
     }
 }

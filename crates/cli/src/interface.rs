@@ -33,6 +33,12 @@ pub(crate) struct Interface {
 /// What stands in the way; nothing remains of the interface then.
 pub(crate) fn make(name: &str, wanted: &[IpNet], mtu: u16) -> Result<Interface, Failure> {
     let taken: Vec<IpAddr> = wanted.iter().map(IpNet::addr).collect();
+    if let Some(twice) = (1..taken.len()).find(|&place| taken[..place].contains(&taken[place])) {
+        return Err(Failure::usage(format!(
+            "the address {} is given twice: leave one --address out",
+            taken[twice]
+        )));
+    }
     let mut sides = Vec::with_capacity(wanted.len());
     for net in wanted
         .iter()
@@ -44,6 +50,11 @@ pub(crate) fn make(name: &str, wanted: &[IpNet], mtu: u16) -> Result<Interface, 
             ))
         })?;
         sides.push((net.addr(), kernel));
+    }
+    if sides.is_empty() {
+        return Err(Failure::usage(format!(
+            "IPv6 needs an MTU of {IPV6_MTU} at least, and --mtu is {mtu}: raise it, or give an IPv4 --address"
+        )));
     }
     // A name that is taken is what stops an interface that exists already: that is said by the kernel.
     if if_nametoindex(name).is_err() {
@@ -181,6 +192,20 @@ mod tests {
         let mut all = vec![net.addr()];
         all.extend(taken.iter().map(|ip| ip.parse::<IpAddr>().unwrap()));
         neighbour(&net, &all).map(|net| net.to_string())
+    }
+
+    fn refusal(mtu: u16, addresses: &[&str]) -> String {
+        let nets: Vec<_> = addresses.iter().map(|net| net.parse().unwrap()).collect();
+        let refused = make("estab%d", &nets, mtu).err();
+        refused.unwrap().to_string()
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_by_its_name() {
+        let narrow = refusal(1000, &["fd00:e57a:b::1/64"]);
+        assert!(narrow.contains("needs an MTU of 1280"), "{narrow}");
+        let twice = refusal(1500, &["10.9.0.1/24", "10.9.0.1/24"]);
+        assert!(twice.contains("10.9.0.1 is given twice"), "{twice}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::args::LinkArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, way_out};
 use crate::terminal::say;
 
 /// How often to look whether a capture has been stopped.
@@ -32,8 +32,9 @@ pub(crate) struct Link {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!(
-        "the capture {} cannot be written: {error}",
-        path.display()
+        "the capture {} cannot be written: {error}; {}",
+        path.display(),
+        way_out(error)
     ))
 }
 

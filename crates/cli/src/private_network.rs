@@ -76,11 +76,19 @@ fn leave_the_network() -> Result<(), Failure> {
         Err(Errno::EPERM) => enter_user_namespace(),
         done => done.map_err(io::Error::from),
     }
-    .map_err(|error| {
-        Failure::usage(format!(
-            "a private network may not be made: {WAYS_OUT} ({error})"
-        ))
-    })
+    .map_err(|error| Failure::usage(refusal(&error)))
+}
+
+fn refusal(error: &io::Error) -> String {
+    match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+        // The kernel's words for this, "no space left on device", mean a disk to everybody else.
+        Errno::ENOSPC | Errno::EUSERS => {
+            "a private network may not be made: user namespaces are switched off here, or all in use: run as root, or \
+             raise the limits (sysctl user.max_user_namespaces, user.max_net_namespaces)"
+                .to_owned()
+        }
+        _ => format!("a private network may not be made: {WAYS_OUT} ({error})"),
+    }
 }
 
 /// Here the user is who it was, and may configure the network, which belongs to the namespace.
@@ -92,4 +100,16 @@ fn enter_user_namespace() -> io::Result<()> {
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
     fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_namespaces_is_not_told_as_a_full_disk() {
+        let told = refusal(&Errno::ENOSPC.into());
+        assert!(told.contains("switched off here") && !told.contains("space left"));
+        assert!(refusal(&Errno::EPERM.into()).contains("seccomp"));
+    }
 }

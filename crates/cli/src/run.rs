@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::host::{self, Running};
 use crate::lives::{Lives, Style};
 use crate::signals::Signals;
+use crate::ss::{self, Bound};
 use crate::{private_network, program, terminal};
 
 /// How long after COMMAND its connections may take to finish: its last FIN may still be on its way.
@@ -73,15 +74,15 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
     let addresses = private_network::estab_addresses(args.link.mtu);
     let files = args.offer.http_directory.clone();
     let mut running = Running::start(tun, addresses, &args.link, Some(&lives), files).await?;
-    let control = args
-        .control
-        .as_deref()
-        .map(ControlSocket::bind)
-        .transpose()?;
-    let _bound = control.map(|control| control.serve(&running.host));
+    let control = match &args.control {
+        Some(path) => Some(ControlSocket::bind(path)?),
+        // Nobody has asked for this one: where it cannot be had, only `estab ss` misses it.
+        None => ControlSocket::bind(&ss::private_control_path()).ok(),
+    };
+    let bound = control.map(|control| control.serve(&running.host));
     // Caught before there is a COMMAND, which would outlive estab if one came in between.
     let mut signals = Signals::catch(&PASSED_ON).map_err(Failure::usage)?;
-    let status = run_command(program, &args, &mut signals).await?;
+    let status = run_command(program, &args, bound.as_ref(), &mut signals).await?;
     tokio::select! {
         () = settle(&running.host, grace(&args.link)) => {}
         // COMMAND is no more: now it is for estab.
@@ -101,6 +102,7 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
 async fn run_command(
     program: PathBuf,
     args: &RunArgs,
+    control: Option<&Bound>,
     signals: &mut Signals,
 ) -> Result<u8, Failure> {
     let name = &args.command[0];
@@ -108,6 +110,9 @@ async fn run_command(
     command.arg0(name).args(&args.command[1..]);
     for variable in PROXIES {
         command.env_remove(variable);
+    }
+    if let Some(path) = control.and_then(|bound| std::path::absolute(bound.path()).ok()) {
+        command.env(ss::CONTROL_VARIABLE, path);
     }
     let mut child = command
         .spawn()

@@ -96,13 +96,15 @@ fn files_are_served_in_ranges_and_none_from_outside_their_directory() {
     fs::create_dir_all(directory.join("public")).unwrap();
     fs::write(directory.join("public/digits"), "0123456789").unwrap();
     fs::write(directory.join("secret"), "secret").unwrap();
+    let fifo = directory.join("public/fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let options = format!("--http {}", directory.join("public").display());
     let shell = "curl -s -r 3-5 http://198.18.0.1/digits; \
-                 for path in ../secret ..%2fsecret none; do \
-                 curl -s --path-as-is -o /dev/null -w ' %{http_code}' http://198.18.0.1/$path; done; \
+                 for path in ../secret ..%2fsecret none fifo; do \
+                 curl -s -m 5 --path-as-is -o /dev/null -w ' %{http_code}' http://198.18.0.1/$path; done; \
                  curl -s http://198.18.0.1/ | grep -o '<h1>estab'";
     let output = output(estab_run(&options, shell));
-    assert_eq!(stdout(&output), "345 404 404 404<h1>estab\n");
+    assert_eq!(stdout(&output), "345 404 404 404 404<h1>estab\n");
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -148,9 +150,15 @@ fn what_cannot_be_begun_leaves_one_line_and_no_command() {
         "a time needs its unit",
     );
     assert_fails(&output(estab("run --http /no/such -- true")), 2, "/no/such");
+    assert_fails(
+        &output(estab("run --http /dev/null -- true")),
+        2,
+        "name the directory",
+    );
     if can_run("what_cannot_be_begun_leaves_one_line_and_no_command", &[]) {
         let output = output(estab("run -w /no/such/file -- echo begun"));
         assert_fails(&output, 2, "/no/such/file");
+        assert_fails(&output, 2, "make its directory first");
         assert!(output.stdout.is_empty());
     }
 }

@@ -247,3 +247,34 @@ fn ss_shows_the_connections_of_a_running_host() {
     );
     assert!(!control.exists());
 }
+
+#[test]
+fn ss_asks_the_host_that_it_runs_under() {
+    if !can_run("ss_asks_the_host_that_it_runs_under", &[]) {
+        return;
+    }
+    let shell = format!(
+        "{} ss -l --no-header && echo $ESTAB_CONTROL && stat -c %a $ESTAB_CONTROL",
+        env!("CARGO_BIN_EXE_estab")
+    );
+    let named = temporary("named.sock");
+    let directory = temporary("runtime");
+    std::fs::create_dir_all(&directory).unwrap();
+    for options in ["", &format!("--control {}", named.display())] {
+        let mut command = estab_run(options, &shell);
+        command.env("XDG_RUNTIME_DIR", &directory);
+        let output = output(command);
+        let shown = stdout(&output);
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(lines.len() == 6, "{shown}{}", stderr(&output));
+        assert!(lines[0].starts_with("LISTEN"), "{shown}");
+        assert_eq!(lines[5], "600");
+        let socket = std::path::Path::new(lines[4]);
+        assert!(socket.is_absolute() && !socket.exists(), "{shown}");
+    }
+    // Where there can be none, the command runs all the same.
+    let mut command = estab_run("", "echo begun");
+    command.env("XDG_RUNTIME_DIR", "/nonexistent");
+    assert_eq!(stdout(&output(command)), "begun\n");
+    std::fs::remove_dir(directory).unwrap();
+}

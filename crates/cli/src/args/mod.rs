@@ -49,7 +49,7 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) offer: OfferArgs,
-    /// Answers `estab ss --control SOCKET` while COMMAND runs
+    /// Answers `estab ss` there while COMMAND runs; COMMAND finds it in ESTAB_CONTROL [default: a private one]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) control: Option<PathBuf>,
     #[command(flatten)]
@@ -92,7 +92,8 @@ pub(crate) struct ConnectArgs {
     #[arg(value_name = "HOST", value_parser = literal)]
     pub(crate) host: IpAddr,
     /// The server's port
-    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_name = "PORT", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
     /// Tells each change of state on standard error
     #[arg(short, long)]
@@ -130,41 +131,51 @@ pub(crate) struct LinkArgs {
     #[arg(short = 'w', long = "write", value_name = "FILE.pcapng")]
     pub(crate) capture: Option<PathBuf>,
     /// Loses packets
-    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent, allow_hyphen_values = true)]
     #[arg(hide_default_value = true)]
     loss: f64,
     /// Sends packets twice
-    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent, allow_hyphen_values = true)]
     #[arg(hide_default_value = true)]
     duplicate: f64,
     /// Holds packets back until one to three later ones have passed
-    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent, allow_hyphen_values = true)]
     #[arg(hide_default_value = true)]
     reorder: f64,
     /// Inverts a bit of packets
-    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = quantities::percent, allow_hyphen_values = true)]
     #[arg(hide_default_value = true)]
     corrupt: f64,
     /// Lets packets travel so long: 250us, 5ms, 1s
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = quantities::time)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = quantities::time, allow_hyphen_values = true)]
     #[arg(hide_default_value = true)]
     delay: Duration,
     /// Lets packets travel up to so much longer, at random
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = quantities::time)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = quantities::time, allow_hyphen_values = true)]
     #[arg(hide_default_value = true)]
     jitter: Duration,
     /// Carries so many bits a second: 500kbit, 10mbit, 1gbit
-    #[arg(long, value_name = "RATE", value_parser = quantities::rate)]
+    #[arg(long, value_name = "RATE", value_parser = quantities::rate, allow_hyphen_values = true)]
     rate: Option<u64>,
     /// Draws chances from this number: the same again does the same to the same packets
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        value_parser = quantities::seed, allow_hyphen_values = true
+    )]
     pub(crate) seed: u64,
     /// The largest packet, in bytes; below 1280 there is no IPv6
-    #[arg(long, value_name = "BYTES", default_value_t = 1500)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 1500,
+        allow_negative_numbers = true
+    )]
     #[arg(value_parser = clap::value_parser!(u16).range(576..))]
     pub(crate) mtu: u16,
     /// How long TIME-WAIT lasts (2 MSL)
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = quantities::time)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = quantities::time, allow_hyphen_values = true)]
     pub(crate) time_wait: Duration,
 }
 
@@ -249,7 +260,9 @@ fn one_line(message: &str) -> String {
         .partition(|line| line.starts_with("tip: "));
     let sentence = words.join(" ");
     let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
-    match tips.first() {
+    // How a misspelt option could be passed as a value is not what its writer wants to know.
+    let mut tips = tips.iter().filter(|tip| !tip.starts_with("tip: to pass"));
+    match tips.next() {
         Some(tip) => format!("{sentence}; {}", tip.trim_start_matches("tip: ")),
         None => format!("{sentence}; see --help"),
     }

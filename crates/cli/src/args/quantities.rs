@@ -40,6 +40,10 @@ pub(crate) fn rate(text: &str) -> Result<u64, String> {
     ];
     let (number, unit) =
         split(text).ok_or("a rate is a number and its unit in bits a second, as 10mbit")?;
+    const NOTHING: &str = "a rate of zero carries nothing: use --loss 100 for that";
+    if unit.is_empty() && number * 1e3 < 1.0 {
+        return Err(NOTHING.to_owned());
+    }
     if unit.is_empty() {
         return Err(format!(
             "a rate needs its unit, bits a second: {text}kbit or {text}mbit"
@@ -50,7 +54,7 @@ pub(crate) fn rate(text: &str) -> Result<u64, String> {
         .ok_or("the units of rate are bit, kbit, mbit, gbit and tbit, each a second")?;
     let bits = number * scale;
     if bits < 1.0 {
-        return Err("a rate of zero carries nothing: use --loss 100 for that".to_owned());
+        return Err(NOTHING.to_owned());
     }
     // Beyond 2^53 a float has no single bits, and no link such a rate.
     if bits > 9e15 {
@@ -67,6 +71,12 @@ pub(crate) fn percent(text: &str) -> Result<f64, String> {
         return Err("a percentage is a number from 0 to 100, as 0.5 or 5%".to_owned());
     }
     Ok(number / 100.0)
+}
+
+/// A number that chances are drawn from.
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
 /// A number of decimal digits, not negative, and what follows it.
@@ -131,6 +141,14 @@ mod tests {
         }
         let huge = format!("{}s", "9".repeat(400));
         assert!(time(&huge).is_err());
+    }
+
+    #[test]
+    fn what_an_error_proposes_is_not_refused() {
+        assert!(rate("0").unwrap_err().contains("zero"));
+        assert!(rate("0.0").unwrap_err().contains("zero"));
+        assert!(rate("0.5").unwrap_err().contains("0.5kbit"));
+        assert_eq!(rate("0.5kbit"), Ok(500));
     }
 
     #[test]

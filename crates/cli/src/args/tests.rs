@@ -68,6 +68,18 @@ fn a_wrong_value_is_one_line_with_a_hint() {
         error("estab run --los 5 -- true"),
         "unexpected argument '--los' found; a similar argument exists: '--loss'"
     );
+    let negative = error("estab run --loss -1 -- true");
+    assert!(
+        negative.contains("'--loss <PERCENT>': a percentage is a number from 0"),
+        "{negative}"
+    );
+    assert!(error("estab run --delay -5ms -- true").contains("a time is a number and its unit"));
+    assert!(error("estab run --mtu -1 -- true").contains("-1 is not in 576"));
+    assert!(error("estab connect 198.18.0.2 -1").contains("-1 is not in 1"));
+    assert_eq!(
+        error("estab run --zzz -- true"),
+        "unexpected argument '--zzz' found; see --help"
+    );
     for line in [
         "estab",
         "estab run",

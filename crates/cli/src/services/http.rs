@@ -1,7 +1,9 @@
 //! HTTP on port 80, by axum over estab's own sockets.
 
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,7 +14,7 @@ use estab::{Host, TcpStream};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tower_http::services::ServeDir;
+use tower_http::services::fs::{Backend, ServeDir, TokioBackend};
 
 use super::{bytes, page, sha256};
 
@@ -27,9 +29,41 @@ pub(super) fn router(host: Host, files: Option<PathBuf>) -> Router {
         router = router.route("/", get(connections));
     }
     if let Some(directory) = files {
-        router = router.fallback_service(ServeDir::new(directory));
+        router = router.fallback_service(ServeDir::with_backend(directory, RegularFiles));
     }
     router.with_state(host)
+}
+
+/// The file system without what is neither a file nor a directory: to open a FIFO would wait for who writes to it.
+#[derive(Clone)]
+struct RegularFiles;
+
+type Answer<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+impl Backend for RegularFiles {
+    type File = <TokioBackend as Backend>::File;
+    type Metadata = <TokioBackend as Backend>::Metadata;
+    type OpenFuture = Answer<Self::File>;
+    type MetadataFuture = Answer<Self::Metadata>;
+
+    fn open(&self, path: PathBuf) -> Self::OpenFuture {
+        let metadata = self.metadata(path.clone());
+        Box::pin(async move {
+            metadata.await?;
+            TokioBackend.open(path).await
+        })
+    }
+
+    fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
+        Box::pin(async move {
+            let metadata = TokioBackend.metadata(path).await?;
+            if metadata.is_file() || metadata.is_dir() {
+                Ok(metadata)
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
+        })
+    }
 }
 
 fn has_index(directory: &Path) -> bool {

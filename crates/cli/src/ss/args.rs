@@ -37,7 +37,7 @@ pub(crate) struct SsArgs {
     pub(crate) json: bool,
 
     /// The control socket to ask [default: $XDG_RUNTIME_DIR/estab.sock, or /tmp/estab-UID.sock]
-    #[arg(long, value_name = "SOCKET", env = "ESTAB_CONTROL")]
+    #[arg(long, value_name = "SOCKET", env = super::CONTROL_VARIABLE)]
     pub(crate) control: Option<PathBuf>,
 
     /// Taken for the habit of `ss -tno`: all sockets are TCP, numbers are never names, timers always shown

@@ -24,18 +24,31 @@ use client::Answer;
 use filter::{Filter, States};
 pub(crate) use server::{Bound, Snapshot, bind, serve};
 
+/// The variable that names the socket to ask; `run` gives it to COMMAND.
+pub(crate) const CONTROL_VARIABLE: &str = "ESTAB_CONTROL";
+
 /// Where `serve` listens and `ss` asks, unless told otherwise: `$XDG_RUNTIME_DIR/estab.sock`, or
 /// `/tmp/estab-UID.sock`.
 ///
 /// Who enters a user namespace is to ask before: the user's number is another one inside.
 pub(crate) fn default_control_path() -> PathBuf {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
     // The owner of a process's directory is its effective user.
     let user = || std::fs::metadata("/proc/self").map_or(0, |metadata| metadata.uid());
-    match runtime {
-        Some(dir) => PathBuf::from(dir).join("estab.sock"),
+    match runtime_directory() {
+        Some(dir) => dir.join("estab.sock"),
         None => PathBuf::from(format!("/tmp/estab-{}.sock", user())),
     }
+}
+
+/// A socket for this process alone, beside that one.
+pub(crate) fn private_control_path() -> PathBuf {
+    let directory = runtime_directory().unwrap_or_else(|| PathBuf::from("/tmp"));
+    directory.join(format!("estab-run-{}.sock", std::process::id()))
+}
+
+fn runtime_directory() -> Option<PathBuf> {
+    let directory = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
+    directory.map(PathBuf::from)
 }
 
 /// Runs `estab ss`: writes to standard output, errors to standard error in one line.
