@@ -48,7 +48,7 @@ fn converse(world: &mut World, client_bytes: usize, server_bytes: usize) -> Dura
         .stack
         .close(world.now, server)
         .expect("the socket is held");
-    world.run_for(Duration::from_secs(200));
+    world.run_for(Duration::from_secs(900));
     for node in [&world.client, &world.server] {
         assert!(node.stack.is_empty(), "{:#?}", node.stack.statuses());
         assert_eq!(node.stack.slots(), 0);
