@@ -8,9 +8,6 @@ pub(crate) struct ByteQueue {
     bytes: VecDeque<u8>,
 }
 
-/// Up to this size, memory is kept for the next bytes while the queue is in use.
-const KEPT_WHEN_EMPTY: usize = 0;
-
 impl ByteQueue {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
@@ -47,7 +44,7 @@ impl ByteQueue {
     pub(crate) fn consume(&mut self, length: usize) {
         self.bytes.drain(..length);
         if self.bytes.is_empty() {
-            self.bytes.shrink_to(KEPT_WHEN_EMPTY);
+            self.clear();
         }
     }
 

@@ -36,6 +36,13 @@ pub struct Timestamps {
     pub echo: u32,
 }
 
+impl Timestamps {
+    /// How far TSval lies ahead of `recent`, negative if it is older: their order is a circle (RFC 7323 §5.2).
+    pub(crate) const fn ahead_of(self, recent: u32) -> i32 {
+        self.value.wrapping_sub(recent) as i32
+    }
+}
+
 /// One SACK block: `left` is its first sequence number, `right` the one just past it (RFC 2018 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SackBlock {

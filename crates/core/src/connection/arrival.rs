@@ -111,7 +111,7 @@ impl Connection {
             self.discard(cx, DiscardReason::NoTimestamp);
             return None;
         };
-        let older = (timestamps.value.wrapping_sub(agreed.recent) as i32) < 0;
+        let older = timestamps.ahead_of(agreed.recent) < 0;
         // RFC 7323 §5.5: after 24 days TS.Recent says nothing.
         if !older || cx.now - agreed.recent_at > PAWS_IDLE {
             return Some(());
@@ -218,8 +218,7 @@ impl Connection {
         else {
             return;
         };
-        let newer = (theirs.value.wrapping_sub(agreed.recent) as i32) >= 0
-            || cx.now - agreed.recent_at > PAWS_IDLE;
+        let newer = theirs.ahead_of(agreed.recent) >= 0 || cx.now - agreed.recent_at > PAWS_IDLE;
         if newer && segment.seq.precedes_or_is(agreed.last_ack_sent) {
             agreed.recent = theirs.value;
             agreed.recent_at = cx.now;

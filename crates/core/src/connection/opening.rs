@@ -68,7 +68,6 @@ impl Connection {
         owner: Owner,
     ) -> Self {
         let Handshake { life, tuple, .. } = handshake;
-        let options = options.clamped();
         // What our SYN,ACK offered.
         state.receive.rcv.wnd = options.receive_buffer.min(usize::from(u16::MAX)) as u32;
         let irs = state.receive.rcv.irs;
@@ -106,7 +105,6 @@ impl Connection {
         state: State,
         owner: Owner,
     ) -> Self {
-        let options = options.clamped();
         let config = &cx.config;
         let shift = receive_shift(config, &options);
         let mss = advertised_mss(config, tuple.is_ipv4());

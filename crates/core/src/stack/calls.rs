@@ -72,7 +72,7 @@ impl<O: Observer> Stack<O> {
             scope: Scope::of(address.ip()),
             backlog: options.backlog.max(1),
             policy: options.policy,
-            options: options.socket,
+            options: options.socket.clamped(),
             queue: List::new(),
             held: VecDeque::new(),
             half_open: 0,
@@ -193,7 +193,7 @@ impl<O: Observer> Stack<O> {
             (StateName::Closed, StateName::SynSent),
             Cause::Connect,
         );
-        let connection = Connection::connect(&self.cx, life, tuple, options.socket, iss);
+        let connection = Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
         let index = self.connections.insert(connection) as u32;
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::Connection(index));

@@ -128,7 +128,7 @@ impl<O: Observer> Stack<O> {
         let life = entry.life;
         let config = &self.cx.config;
         let options = match self.listeners.get(entry.listener) {
-            Some(listener) => listener.options.clamped(),
+            Some(listener) => listener.options,
             None => return,
         };
         let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
@@ -160,7 +160,7 @@ impl<O: Observer> Stack<O> {
         let (rcv_nxt, iss, irs) = (entry.rcv_nxt(), entry.iss, entry.irs);
         let window = self.offered_window(listener);
         let (old_timestamp, no_timestamp) = match (entry.ts_recent(), segment.options.timestamps) {
-            (Some(recent), Some(theirs)) => ((theirs.value.wrapping_sub(recent) as i32) < 0, false),
+            (Some(recent), Some(theirs)) => (theirs.ahead_of(recent) < 0, false),
             (Some(_), None) => (false, true),
             (None, _) => (false, false),
         };
@@ -217,7 +217,7 @@ impl<O: Observer> Stack<O> {
         let buffer = self
             .listeners
             .get(listener)
-            .map_or(0, |l| l.options.clamped().receive_buffer);
+            .map_or(0, |l| l.options.receive_buffer);
         buffer.min(usize::from(u16::MAX)) as u32
     }
 
@@ -393,7 +393,7 @@ impl<O: Observer> Stack<O> {
         let Some(listener) = self.listeners.get(entry.listener) else {
             return 0;
         };
-        let options = listener.options.clamped();
+        let options = listener.options;
         let shift = match entry.peer_shift() {
             Some(_) => receive_shift(&self.cx.config, &options),
             None => 0,

@@ -75,6 +75,8 @@ pub struct Stack<O: Observer = Silent> {
     /// Connections with news for their application.
     news: List,
     acceptable: VecDeque<ListenerId>,
+    /// Where packets are written, kept from one `transmit` to the next.
+    packet: Vec<u8>,
 }
 
 struct ReadyLinks<'a>(&'a mut Slab<Connection>);
@@ -118,6 +120,7 @@ impl<O: Observer> Stack<O> {
             ready: List::new(),
             news: List::new(),
             acceptable: VecDeque::new(),
+            packet: Vec::new(),
         }
     }
 

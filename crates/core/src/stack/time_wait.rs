@@ -157,7 +157,7 @@ fn ack_of(entry: &TimeWait) -> SlotlessAck {
 /// PAWS in TIME-WAIT (RFC 7323 §5.3).
 fn is_older(entry: &TimeWait, segment: &Segment<'_>) -> bool {
     match (entry.ts_recent(), segment.options.timestamps) {
-        (Some(recent), Some(theirs)) => (theirs.value.wrapping_sub(recent) as i32) < 0,
+        (Some(recent), Some(theirs)) => theirs.ahead_of(recent) < 0,
         _ => false,
     }
 }
@@ -172,7 +172,7 @@ fn is_newer_incarnation(entry: &TimeWait, segment: &Segment<'_>, timestamps: boo
     match (entry.ts_recent(), theirs) {
         (None, Some(_)) => true,
         (Some(recent), Some(theirs)) => {
-            let ahead = theirs.value.wrapping_sub(recent) as i32;
+            let ahead = theirs.ahead_of(recent);
             ahead > 0 || (ahead == 0 && higher)
         }
         _ => higher,

@@ -32,7 +32,7 @@ impl<O: Observer> Stack<O> {
     /// Sends what is to be sent, as long as the device takes it.
     pub fn transmit(&mut self, now: Instant, device: &mut impl Transmit) {
         self.set_now(now);
-        let mut packet = Vec::with_capacity(self.cx.config.mtu);
+        let mut packet = core::mem::take(&mut self.packet);
         while device.is_ready() && self.cx.has_replies() {
             let Some(reply) = self.cx.pop_reply() else {
                 break;
@@ -46,6 +46,7 @@ impl<O: Observer> Stack<O> {
             };
             self.take_turn(index, &mut packet, device);
         }
+        self.packet = packet;
     }
 
     /// Whether [`transmit`](Self::transmit) would send something.
