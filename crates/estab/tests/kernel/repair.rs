@@ -4,7 +4,7 @@ use estab::observe::Direction::{Received, Sent};
 use estab::observe::StateName::{CloseWait, Closed, Established, FinWait2, TimeWait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::scene::{ACK, FIN, Lost, SYN, play_losing};
+use crate::scene::{ACK, FIN, LAST_ACK, Lost, SYN, play_losing};
 
 /// Opens in both roles, says something, and closes from both ends.
 fn whole_life(name: &str, lost: Lost, active: bool) {
@@ -74,50 +74,8 @@ fn our_third_ack() {
     });
 }
 
-#[test]
-fn our_fin() {
-    play_losing("our_fin", Some(Lost(Sent, FIN | ACK)), async |scene| {
-        let (_listener, ours, kernel) = scene.passive().await;
-        let life = ours.life();
-        drop(ours);
-        scene.until(life, FinWait2, Some("CLOSE-WAIT")).await;
-        drop(kernel);
-        scene.until(life, TimeWait, None).await;
-    });
-}
-
-#[test]
-fn the_kernels_fin() {
-    play_losing(
-        "the_kernels_fin",
-        Some(Lost(Received, FIN | ACK)),
-        async |scene| {
-            let (_listener, ours, kernel) = scene.passive().await;
-            let life = ours.life();
-            drop(kernel);
-            scene.until(life, CloseWait, Some("FIN-WAIT-2")).await;
-            drop(ours);
-            scene.until(life, Closed, Some("TIME-WAIT")).await;
-        },
-    );
-}
-
-#[test]
-fn our_last_fin() {
-    play_losing("our_last_fin", Some(Lost(Sent, FIN | ACK)), async |scene| {
-        let (_listener, ours, kernel) = scene.passive().await;
-        let life = ours.life();
-        drop(kernel);
-        scene.until(life, CloseWait, Some("FIN-WAIT-2")).await;
-        drop(ours);
-        scene.until(life, Closed, Some("TIME-WAIT")).await;
-    });
-}
-
-/// The last ACK of a close, lost once by the wire's other rule: the ACK that follows a FIN.
-fn last_ack(name: &str, ours_closes_first: bool) {
-    let direction = if ours_closes_first { Sent } else { Received };
-    let lost = Lost(direction, crate::scene::LAST_ACK);
+/// Closes from one end, then from the other, while a segment of the close is lost.
+fn whole_close(name: &str, lost: Lost, ours_closes_first: bool) {
     play_losing(name, Some(lost), async |scene| {
         let (_listener, ours, kernel) = scene.passive().await;
         let life = ours.life();
@@ -125,7 +83,6 @@ fn last_ack(name: &str, ours_closes_first: bool) {
             drop(ours);
             scene.until(life, FinWait2, Some("CLOSE-WAIT")).await;
             drop(kernel);
-            // The kernel repeats its FIN from LAST-ACK; TIME-WAIT acknowledges it again.
             scene.until(life, TimeWait, None).await;
         } else {
             drop(kernel);
@@ -137,11 +94,27 @@ fn last_ack(name: &str, ours_closes_first: bool) {
 }
 
 #[test]
+fn our_fin() {
+    whole_close("our_fin", Lost(Sent, FIN | ACK), true);
+}
+
+#[test]
+fn the_kernels_fin() {
+    whole_close("the_kernels_fin", Lost(Received, FIN | ACK), false);
+}
+
+#[test]
+fn our_last_fin() {
+    whole_close("our_last_fin", Lost(Sent, FIN | ACK), false);
+}
+
+/// The kernel repeats its FIN from LAST-ACK; TIME-WAIT acknowledges it again.
+#[test]
 fn our_last_ack() {
-    last_ack("our_last_ack", true);
+    whole_close("our_last_ack", Lost(Sent, LAST_ACK), true);
 }
 
 #[test]
 fn the_kernels_last_ack() {
-    last_ack("the_kernels_last_ack", false);
+    whole_close("the_kernels_last_ack", Lost(Received, LAST_ACK), false);
 }
