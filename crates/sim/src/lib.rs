@@ -6,6 +6,8 @@
 
 mod application;
 mod node;
+pub mod script;
+pub mod sockets;
 mod world;
 
 pub use application::{Application, Plan};

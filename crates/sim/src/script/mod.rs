@@ -1,0 +1,6 @@
+//! The packetdrill language: scripts that say what a TCP is to do, and a runner that holds it to them.
+
+pub mod ast;
+mod subject;
+
+pub use subject::{CallId, Outcome, Sent, Subject};
