@@ -1,6 +1,7 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`.
 
+mod conformance;
 mod picture;
 mod setup;
 mod states;
@@ -34,6 +35,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the conformance scripts and writes docs/conformance.md and docs/differences-from-linux.md.
+    Conformance(conformance::Options),
     /// Draws docs/life.svg from a connection with curl.
     Picture,
     /// Checks the house style of every Rust file that git tracks.
@@ -58,6 +61,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
+        Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
         Chore::Tidy => tidy::run(&root),
     }
