@@ -87,7 +87,11 @@ impl<'t> Lexer<'t> {
         let length = self.rest.len() - rest.len();
         self.line += newlines(&self.rest[..length]);
         self.rest = rest;
-        let (kind, text) = self.conditions.resolve(kind, text);
+        let (kind, text) = if kind == Kind::Word && !self.in_option() {
+            self.conditions.resolve(text)
+        } else {
+            (kind, text)
+        };
         self.tokens.push(Token {
             kind,
             text,
@@ -97,6 +101,19 @@ impl<'t> Lexer<'t> {
         });
         self.define();
         Ok(())
+    }
+
+    /// Whether the value of an option comes next: there a symbol's name is but a name.
+    fn in_option(&self) -> bool {
+        let kind = |back: usize| {
+            self.tokens
+                .len()
+                .checked_sub(back)
+                .map(|index| self.tokens[index].kind)
+        };
+        let equals = Some(Kind::Punct('='));
+        let option = Some(Kind::Option);
+        kind(1) == equals && (kind(2) == option || (kind(3) == equals && kind(4) == option))
     }
 
     /// `--define=NAME=VALUE` among the tokens counts from here on.

@@ -72,7 +72,7 @@ fn hold_to_header(options: &[TcpOption], at: usize) -> Parsed<()> {
 }
 
 /// How many bytes an option takes on the wire.
-fn length(option: &TcpOption) -> usize {
+pub(super) fn length(option: &TcpOption) -> usize {
     match option {
         TcpOption::Nop | TcpOption::Eol => 1,
         TcpOption::SackPermitted => 2,
@@ -209,6 +209,7 @@ fn data(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
             format!("`{}` are not bytes in hex", token.text),
         )
         .hint("two digits for each byte, without 0x: `00ff`")
+        .maybe_symbol(token)
     })?;
     take_data(input);
     Ok(bytes)
