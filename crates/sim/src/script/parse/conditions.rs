@@ -39,8 +39,15 @@ impl<'t> Conditions<'t> {
     }
 
     /// Defines a symbol from here on.
-    pub(super) fn define(&mut self, name: &'t str, kind: Kind, value: &'t str) {
-        self.defined.insert(name, (kind, value));
+    pub(super) fn define(&mut self, name: &'t str, value: (Kind, &'t str)) {
+        self.defined.insert(name, value);
+    }
+
+    /// Defines a symbol by `NAME=VALUE`.
+    pub(super) fn define_as_given(&mut self, text: &'t str) {
+        if let Some((name, value)) = text.split_once('=') {
+            self.define(name, valued(value));
+        }
     }
 
     /// A word that is a symbol stands for its value. The command line has the last word, as in packetdrill.

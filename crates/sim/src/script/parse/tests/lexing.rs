@@ -87,6 +87,8 @@ fn a_script_defines_symbols_and_the_command_line_overrides_them() {
             protocol
         ]
     );
+    let quoted = "--define=\"N=5\"\n+0 f(N) = 0";
+    assert_eq!(call(quoted).arguments, [Expression::Integer(5)]);
     let options = script(text).options;
     assert_eq!(options[0].value.as_deref(), Some("CC=\"reno\""));
 }

@@ -10,7 +10,7 @@ use super::{Script, meaning, settings};
 const SAMPLE: &str = include_str!("sample.pkt");
 
 fn read(text: &str) -> Result<Script, ParseError> {
-    parse(text, &settings(Dialect::FreeBsd, &[("MSS", "1460")]))
+    parse(text, &settings(Dialect::FreeBsd, &[("MY_MSS", "1460")]))
 }
 
 /// An error must be fit to be shown: its place exists.
