@@ -58,6 +58,12 @@ pub struct Config {
     pub sack: bool,
     /// The congestion control of new connections.
     pub congestion: Algorithm,
+    /// The initial congestion window, in segments: 10 (RFC 6928 §2). Zero counts as 1.
+    pub initial_window: u8,
+    /// The largest receive buffer that sockets will ask for later, in bytes: the window scale offered lets it
+    /// be used (RFC 7323 §2.3), as Linux does for `tcp_rmem[2]` and FreeBSD for `maxsockbuf`. A socket's own
+    /// buffer counts where it is larger.
+    pub max_receive_buffer: usize,
 }
 
 impl Default for Config {
@@ -87,6 +93,8 @@ impl Default for Config {
             window_scaling: true,
             sack: true,
             congestion: Algorithm::default(),
+            initial_window: 10,
+            max_receive_buffer: 0,
         }
     }
 }

@@ -35,7 +35,7 @@ impl Connection {
             self.offer_larger_window();
         }
         let outcome = match result {
-            Ok(length) => CallResult::Done(length),
+            Ok(length) => CallResult::Done(length as u32), // no buffer is larger
             Err(ReadError::WouldBlock) => CallResult::WouldBlock,
             Err(_) => CallResult::Failed,
         };
@@ -124,7 +124,7 @@ impl Connection {
     ) -> Result<usize, WriteError> {
         let result = self.put_bytes(cx.now, data);
         let outcome = match result {
-            Ok(length) => CallResult::Done(length),
+            Ok(length) => CallResult::Done(length as u32), // no buffer is larger
             Err(WriteError::WouldBlock) => CallResult::WouldBlock,
             Err(_) => CallResult::Failed,
         };

@@ -105,6 +105,7 @@ impl Connection {
             .snd()
             .expect("a plan is made from a send sequence space");
         let (flags, data) = self.describe(plan);
+        let has_data = data.1 > 0;
         self.write_segment(
             cx,
             packet,
@@ -128,7 +129,9 @@ impl Connection {
         }
         send.urgent = false;
         send.probe = false;
-        send.sent_at = now;
+        if has_data {
+            send.data_sent_at = now;
+        }
         if was_empty && plan.kind == Kind::New {
             send.waiting_since = now;
         }
@@ -146,9 +149,10 @@ impl Connection {
     /// RFC 5681 §4.1: after an idle time of more than one RTO the window says nothing about the path.
     fn restart_after_idle<O: Observer>(&mut self, cx: &Context<O>) {
         let send = &mut self.send;
-        let idle = send.queue.is_empty() && cx.now - send.sent_at > send.rto();
+        let idle = send.queue.is_empty() && cx.now - send.data_sent_at > send.rto();
         if idle && send.recovery == Recovery::Open {
-            send.congestion.on_idle(initial_window(u32::from(send.mss)));
+            let restart = initial_window(u32::from(send.mss), cx.config.initial_window);
+            send.congestion.on_idle(restart);
         }
     }
 
@@ -208,11 +212,10 @@ impl Connection {
         );
         if retransmission {
             cx.counters.retrans_segs += 1;
-            self.history.retransmissions += 1;
         } else {
             cx.counters.out_segs += 1;
         }
-        self.history.segs_out += 1;
+        self.history.count_departure(length, retransmission);
         if flags.contains(Flags::ACK) {
             self.receive.acked();
             self.timers.delayed_ack = Deadline::NEVER;

@@ -2,6 +2,7 @@
 //! window we offer and the ACK we owe.
 
 use super::reassembly::Reassembly;
+use super::send::DEFAULT_MSS;
 use super::state::Rcv;
 use crate::buffer::ByteQueue;
 use crate::{SackBlocks, SeqNumber};
@@ -38,8 +39,10 @@ pub(crate) struct ReceiveSide {
     pub(crate) shut: bool,
     /// The peer's FIN has arrived, and everything before it.
     pub(crate) finished: bool,
-    /// The largest segment the peer sends us: what our MSS option said.
-    mss: u32,
+    /// The largest segment the peer may send us: what our MSS option said.
+    mss: u16,
+    /// The largest it did send, in data bytes; before, a guess.
+    segment: u16,
 }
 
 impl ReceiveSide {
@@ -56,7 +59,8 @@ impl ReceiveSide {
             quick,
             shut: false,
             finished: false,
-            mss: u32::from(mss),
+            mss,
+            segment: mss.min(DEFAULT_MSS),
         }
     }
 
@@ -113,6 +117,17 @@ impl ReceiveSide {
         Some(taken)
     }
 
+    /// Linux's `tcpi_rcv_mss`: the data bytes of the peer's largest segment.
+    pub(crate) fn segment(&self) -> u16 {
+        self.segment
+    }
+
+    /// A segment with `length` bytes of data came.
+    pub(crate) fn measure_segment(&mut self, length: usize) {
+        let length = u16::try_from(length).unwrap_or(u16::MAX).min(self.mss);
+        self.segment = self.segment.max(length);
+    }
+
     /// At least every second segment is acknowledged at once (RFC 9293 §3.8.6.3), and the first ones too.
     fn owe_ack_for_data(&mut self) {
         self.unacked = self.unacked.saturating_add(1);
@@ -148,7 +163,7 @@ impl ReceiveSide {
 
     /// The least step of the right edge: half the buffer or a full segment (RFC 9293 §3.8.6.2.2).
     fn least_step(&self) -> u32 {
-        ((self.capacity / 2) as u32).min(self.mss)
+        ((self.capacity / 2) as u32).min(u32::from(self.mss))
     }
 
     /// Chooses the window to offer, without ever taking back what was offered (RFC 9293 §3.8.6), and
@@ -171,7 +186,7 @@ impl ReceiveSide {
         let most = u32::from(u16::MAX) << self.shift;
         let growth = self.growth(rcv).min(most.saturating_sub(rcv.wnd));
         let half = (self.capacity.min(most as usize) / 2) as u32;
-        growth >= half || (rcv.wnd < 2 * self.mss && growth >= self.least_step())
+        growth >= half || (rcv.wnd < 2 * u32::from(self.mss) && growth >= self.least_step())
     }
 
     /// The blocks to report with an ACK, as many as the header has room for.

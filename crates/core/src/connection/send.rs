@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::queue::{Lost, RetransmissionQueue};
 use super::rtt::Rtt;
 use super::state::Snd;
+use super::{CongestionState, Outstanding};
 use crate::buffer::ByteQueue;
 use crate::config::{Config, SocketOptions};
 use crate::congestion::{Congestion, CongestionControl};
@@ -61,8 +62,8 @@ pub(crate) struct SendSide {
     pub(crate) urgent: bool,
     /// When the oldest unacknowledged thing was sent, or progress was last made.
     pub(crate) waiting_since: Instant,
-    /// When anything was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
-    pub(crate) sent_at: Instant,
+    /// When data was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
+    pub(crate) data_sent_at: Instant,
     /// The peer's MSS option, or the default.
     pub(crate) peer_mss: u16,
     /// The largest IP packet the path carries, as far as we know.
@@ -73,6 +74,8 @@ pub(crate) struct SendSide {
     pub(crate) shift: u8,
     /// The peer understands SACK.
     pub(crate) sack: bool,
+    /// Both ends scale their windows, by zero perhaps.
+    pub(crate) scaling: bool,
 }
 
 impl SendSide {
@@ -83,7 +86,7 @@ impl SendSide {
             capacity: options.send_buffer,
             queue: RetransmissionQueue::default(),
             rtt: Rtt::new(config.rto),
-            congestion: Congestion::new(config.congestion, u32::from(mss)),
+            congestion: Congestion::new(config.congestion, u32::from(mss), config.initial_window),
             recovery: Recovery::Open,
             duplicate_acks: 0,
             inflation: 0,
@@ -91,12 +94,13 @@ impl SendSide {
             probe: false,
             urgent: false,
             waiting_since: now,
-            sent_at: now,
+            data_sent_at: now,
             peer_mss: mss,
             path_mtu: u16::try_from(config.mtu).unwrap_or(u16::MAX),
             mss,
             shift: 0,
             sack: false,
+            scaling: false,
         }
     }
 
@@ -134,6 +138,28 @@ impl SendSide {
     /// The number behind the last byte written, which is the FIN's, if there will be one.
     pub(crate) fn data_end(&self, snd: &Snd) -> SeqNumber {
         self.data_start(snd) + self.buffer.len() as u32
+    }
+
+    /// What the acknowledgments say of the path.
+    pub(crate) fn congestion_state(&self) -> CongestionState {
+        match self.recovery {
+            Recovery::Fast { .. } => CongestionState::Recovery,
+            Recovery::Loss { .. } => CongestionState::Loss,
+            Recovery::Open if self.duplicate_acks > 0 || self.queue.sacked() > 0 => {
+                CongestionState::Disorder
+            }
+            Recovery::Open => CongestionState::Open,
+        }
+    }
+
+    /// The retransmission queue in segments. Without SACK each duplicate acknowledgment stands for a segment
+    /// that has arrived (RFC 5681 §3.2).
+    pub(crate) fn outstanding(&self) -> Outstanding {
+        let mut outstanding = self.queue.segments(u32::from(self.mss));
+        if !self.sack {
+            outstanding.sacked = u32::from(self.duplicate_acks).min(outstanding.unacked);
+        }
+        outstanding
     }
 
     /// What the congestion window still allows, in bytes.

@@ -111,6 +111,7 @@ impl Connection {
             self.send.probe = true;
         } else {
             cx.counters.tcp_timeouts += 1;
+            self.history.timeouts = self.history.timeouts.saturating_add(1);
             self.lose_everything(cx, snd.nxt);
         }
         self.arm_retransmission(cx.now);

@@ -18,6 +18,7 @@ mod receiving;
 mod recovery;
 mod resets;
 mod sending;
+mod status;
 mod time_wait;
 mod time_wait_reuse;
 mod timers;
@@ -35,8 +36,8 @@ use crate::observe::{
 };
 use crate::wire::{self, Packet};
 use crate::{
-    Checksum, Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber,
-    SocketOptions, Status, Timestamps,
+    Checksum, Config, CongestionState, Flags, FourTuple, Instant, Options, Secrets, Segment,
+    SeqNumber, SocketOptions, Status, Timestamps,
 };
 
 const NONE: Flags = Flags::empty();

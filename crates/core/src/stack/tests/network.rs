@@ -162,7 +162,10 @@ fn a_packet_that_was_too_big_goes_again_in_smaller_ones() {
         assert_eq!(sent.iter().map(|got| got.data.len()).sum::<usize>(), 2800);
         let status = harness.status(id);
         assert_eq!((status.path_mtu, usize::from(status.mss)), (1300, mss));
-        assert_eq!((status.recovery, status.backoff), ("open", 0));
+        assert_eq!(
+            (status.congestion, status.backoff),
+            (CongestionState::Open, 0)
+        );
         harness.ack(&peer, peer.us + 2800);
         assert_eq!(harness.status(id).unacknowledged, 0);
     });
