@@ -236,7 +236,7 @@ impl Connection {
                 open.snd.una.precedes(segment.ack) && segment.ack.precedes_or_is(open.snd.nxt);
             if !acceptable {
                 self.discard(cx, DiscardReason::AckUnacceptable);
-                cx.reset_for(segment, ResetReason::AckUnacceptable);
+                cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
                 return None;
             }
             self.transition(cx, Cause::AckOfSyn, State::syn_acked);
@@ -267,7 +267,8 @@ impl Connection {
             if self.has_no_reader() {
                 let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
-                cx.reset(Some(self.life), self.tuple, numbers, reason);
+                let options = Some(&self.options);
+                cx.reset(Some(self.life), self.tuple, numbers, reason, options);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }
@@ -356,7 +357,7 @@ impl Connection {
         }
         if has_ack && !acceptable {
             self.discard(cx, DiscardReason::AckUnacceptable);
-            cx.reset_for(segment, ResetReason::AckUnacceptable);
+            cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
             return None;
         }
         if !segment.has(Flags::SYN) {

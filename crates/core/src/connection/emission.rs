@@ -114,6 +114,7 @@ impl Connection {
             plan.seq.precedes(snd.nxt),
         );
         let end = plan.seq + plan.len;
+        let drained = self.send.data_end(&snd).precedes_or_is(end);
         let send = &mut self.send;
         let was_empty = send.queue.is_empty();
         match plan.kind {
@@ -129,6 +130,7 @@ impl Connection {
         }
         send.urgent = false;
         send.probe = false;
+        send.uncorked &= !drained;
         if has_data {
             send.data_sent_at = now;
         }
@@ -202,7 +204,8 @@ impl Connection {
             payload,
         };
         let identification = self.history.segs_out as u16;
-        wire::write_segment(packet, &segment, more, identification);
+        let treatment = cx.config.treatment(Some(&self.options));
+        wire::write_segment(packet, &segment, more, identification, treatment);
         cx.seen(
             self.life,
             &segment,
@@ -279,7 +282,8 @@ impl Connection {
         } else {
             0
         };
-        self.send.set_segment_sizes(headers, options);
+        self.send
+            .set_segment_sizes(headers, options, self.options.max_segment);
     }
 
     /// A keep-alive: no data, one number before what the peer expects (RFC 9293 §3.8.4).
@@ -290,6 +294,7 @@ impl Connection {
         segment.wnd = self.window_field(Flags::ACK);
         segment.options = self.segment_options(cx, Flags::ACK, 0);
         self.history.segs_out += 1;
-        cx.reply(Reply::Segment(segment, Some(self.life), false));
+        let treatment = cx.config.treatment(Some(&self.options));
+        cx.reply(Reply::Segment(segment, Some(self.life), false, treatment));
     }
 }

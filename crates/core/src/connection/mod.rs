@@ -258,6 +258,7 @@ impl Connection {
                 self.tuple,
                 (seq, ack, Flags::RST | Flags::ACK),
                 reason,
+                Some(&self.options),
             );
         }
         self.end(cx, cause);
@@ -319,4 +320,4 @@ impl Connection {
 const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 784);
+const _: () = assert!(size_of::<Connection>() <= 776);

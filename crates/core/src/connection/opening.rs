@@ -2,7 +2,7 @@
 //! What both ends agree on is settled here.
 
 use super::history::History;
-use super::receive::ReceiveSide;
+use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
@@ -113,7 +113,12 @@ impl Connection {
     ) -> Self {
         let config = &cx.config;
         let shift = receive_shift(config, &options);
-        let mss = advertised_mss(config, tuple.is_ipv4());
+        let quick = if options.quick_ack {
+            ALWAYS_QUICK
+        } else {
+            config.quick_acks.min(ALWAYS_QUICK - 1)
+        };
+        let mss = advertised_mss(config, &options, tuple.is_ipv4());
         Self {
             life,
             tuple,
@@ -122,7 +127,7 @@ impl Connection {
             ended: None,
             error: None,
             send: SendSide::new(config, &options, cx.now),
-            receive: ReceiveSide::new(options.receive_buffer, shift, mss, config.quick_acks),
+            receive: ReceiveSide::new(options.receive_buffer, shift, mss, quick),
             timestamps: None,
             timers: Timers::default(),
             options,
@@ -152,7 +157,7 @@ impl Connection {
             config.window_scaling.then_some(self.receive.shift)
         };
         Options {
-            mss: Some(advertised_mss(config, self.tuple.is_ipv4())),
+            mss: Some(advertised_mss(config, &self.options, self.tuple.is_ipv4())),
             window_scale: scaling,
             sack_permitted: if is_answer {
                 self.receive.sack
@@ -196,10 +201,12 @@ impl Connection {
     }
 }
 
-/// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2).
-pub(crate) fn advertised_mss(config: &Config, is_ipv4: bool) -> u16 {
+/// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2), or less, if
+/// the application wants less.
+pub(crate) fn advertised_mss(config: &Config, options: &SocketOptions, is_ipv4: bool) -> u16 {
     let mss = config.mtu.saturating_sub(wire::header_len(is_ipv4));
-    u16::try_from(mss).unwrap_or(u16::MAX)
+    let wanted = options.max_segment.unwrap_or(u16::MAX);
+    u16::try_from(mss).unwrap_or(u16::MAX).min(wanted)
 }
 
 /// The shift that lets the whole receive buffer be offered, the largest that may be asked for later included

@@ -44,7 +44,7 @@ pub(crate) struct Plan {
 pub(crate) struct SendSide {
     /// From the first unacknowledged byte on.
     pub(crate) buffer: ByteQueue,
-    pub(crate) capacity: usize,
+    capacity: u32,
     pub(crate) queue: RetransmissionQueue,
     pub(crate) rtt: Rtt,
     pub(crate) congestion: Congestion,
@@ -60,6 +60,8 @@ pub(crate) struct SendSide {
     pub(crate) probe: bool,
     /// A segment must be sent now, whatever the congestion window says: fast retransmit, first after a timeout.
     pub(crate) urgent: bool,
+    /// What is written goes out although the socket is corked: it has waited long enough, or was asked to go.
+    pub(crate) uncorked: bool,
     /// When the oldest unacknowledged thing was sent, or progress was last made.
     pub(crate) waiting_since: Instant,
     /// When data was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
@@ -83,7 +85,7 @@ impl SendSide {
         let mss = DEFAULT_MSS;
         Self {
             buffer: ByteQueue::default(),
-            capacity: options.send_buffer,
+            capacity: options.send_buffer as u32,
             queue: RetransmissionQueue::default(),
             rtt: Rtt::new(config.rto),
             congestion: Congestion::new(config.congestion, u32::from(mss), config.initial_window),
@@ -93,6 +95,7 @@ impl SendSide {
             timeouts: 0,
             probe: false,
             urgent: false,
+            uncorked: false,
             waiting_since: now,
             data_sent_at: now,
             peer_mss: mss,
@@ -105,10 +108,10 @@ impl SendSide {
     }
 
     /// Works out the effective send MSS (RFC 9293 §3.7.1, RFC 6691): `overhead` is what IP, TCP and the
-    /// options of every segment take.
-    pub(crate) fn set_segment_sizes(&mut self, headers: usize, options: usize) {
+    /// options of every segment take, `limit` what the application allows.
+    pub(crate) fn set_segment_sizes(&mut self, headers: usize, options: usize, limit: Option<u16>) {
         let path = usize::from(self.path_mtu).saturating_sub(headers);
-        let most = path.min(usize::from(self.peer_mss));
+        let most = path.min(usize::from(self.peer_mss.min(limit.unwrap_or(u16::MAX))));
         self.mss = u16::try_from(most.saturating_sub(options).max(8)).unwrap_or(u16::MAX);
         self.congestion.set_mss(u32::from(self.mss));
     }
@@ -118,9 +121,14 @@ impl SendSide {
         self.congestion.on_idle(u32::from(self.mss));
     }
 
+    /// The buffer takes as much as the application now wants.
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity as u32; // at most 2^29: `SocketOptions::BUFFER`
+    }
+
     /// Room for the application, in bytes.
     pub(crate) fn room(&self) -> usize {
-        self.capacity.saturating_sub(self.buffer.len())
+        (self.capacity as usize).saturating_sub(self.buffer.len())
     }
 
     pub(crate) fn clear(&mut self) {
@@ -197,7 +205,13 @@ impl SendSide {
             return 0;
         }
         let full = len == mss;
-        let last = len == unsent && (idle || options.nodelay || closing);
+        // RFC 9293 §3.7.4, Nagle's algorithm, unless the application has its own mind.
+        let may_be_short = if options.cork {
+            self.uncorked
+        } else {
+            idle || options.nodelay
+        };
+        let last = len == unsent && (may_be_short || closing);
         let half_window = len >= snd.max_wnd / 2 && len < unsent;
         if full || last || half_window { len } else { 0 }
     }
