@@ -41,6 +41,7 @@ fn status(life: u32, state: StateName, remote: &str) -> Status {
         rcv_nxt: SeqNumber(1),
         rcv_wnd: 65_535,
         unread: 0,
+        urgent: None,
         out_of_order: 0,
         unacknowledged: 0,
         unsent: 0,

@@ -134,6 +134,7 @@ impl Connection {
             + u32::from(fin.is_some_and(|fin| fin.precedes(segment.ack)));
         let data = acked - controls;
         self.send.buffer.consume(data as usize);
+        self.send.urgent_ahead = self.send.urgent_ahead.saturating_sub(data);
         let taken = self.send.queue.acknowledge(segment.ack);
         self.measure(now, segment, taken.sent_at);
         if old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none() {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::state::{Next, Rcv, State};
 use super::timeout::Deadline;
-use super::{Connection, Owner, Readiness};
+use super::{Connection, Owner, Readiness, urgent};
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
 use crate::{Flags, Instant, Segment, SeqNumber};
@@ -59,6 +59,7 @@ impl Connection {
             *segment
         };
         self.check_timestamps(cx, &segment)?;
+        let urgent = urgent::pointer(&segment);
         let mut segment = self.check_sequence(cx, segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
@@ -68,6 +69,7 @@ impl Connection {
             segment.seq = segment.seq - 1;
         }
         self.check_ack(cx, &segment)?;
+        self.take_urgent(urgent);
         self.take_text(cx, &segment)?;
         self.take_fin(cx);
         Some(())
@@ -251,7 +253,7 @@ impl Connection {
         self.state.is_some().then_some(())
     }
 
-    /// Seventh step: the data. The sixth, URG, asks for nothing: urgent data is ordinary data here.
+    /// Seventh step: the data.
     fn take_text<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) -> Option<()> {
         let has_fin = segment.has(Flags::FIN);
         if segment.payload.is_empty() && !has_fin {
@@ -332,6 +334,7 @@ impl Connection {
         self.receive.owe_ack_for_fin();
         self.receive.forget_out_of_order();
         self.receive.finished = true;
+        self.receive.cut_urgent();
         self.readiness |= Readiness::READABLE;
         // An ACK of our own FIN, riding on the same segment, was taken in the fifth step.
         self.transition(cx, Cause::Fin, State::fin_arrived);

@@ -20,6 +20,7 @@ mod send;
 pub(crate) mod state;
 mod status;
 mod timeout;
+mod urgent;
 
 use bitflags::bitflags;
 
@@ -47,6 +48,8 @@ bitflags! {
         const READABLE = 1;
         /// A write would not block: room, a connection made, or an error.
         const WRITABLE = 1 << 1;
+        /// The peer says that urgent data is ahead (RFC 9293 §3.8.5): see [`urgent`](crate::Stack::urgent).
+        const URGENT = 1 << 2;
     }
 }
 
@@ -108,6 +111,8 @@ pub(crate) struct Connection {
     pub(crate) ready_links: Links,
     pub(crate) event_links: Links,
     pub(crate) accept_links: Links,
+    /// Keep-alive probes sent since the peer was last heard.
+    keep_alive_probes: u8,
     /// Whether the slot is linked into the ready list.
     pub(crate) is_ready: bool,
     /// Whether it is linked into the list of news.
@@ -217,7 +222,7 @@ impl Connection {
         self.send.clear();
         self.receive.forget_out_of_order();
         self.timers = Timers::default();
-        self.readiness |= Readiness::all();
+        self.readiness |= Readiness::READABLE | Readiness::WRITABLE;
         let normal = matches!(
             cause,
             Cause::AckOfFin | Cause::Fin | Cause::Close | Cause::ShutdownWrite | Cause::LingerZero
@@ -299,7 +304,7 @@ impl Connection {
     /// The peer has spoken: not just anybody with its addresses, but with numbers that fit.
     fn hear(&mut self, now: Instant) {
         self.history.heard_at = now;
-        self.timers.keep_alive_probes = 0;
+        self.keep_alive_probes = 0;
     }
 
     /// Tells an observer that a segment of this connection arrived.
@@ -320,4 +325,4 @@ impl Connection {
 const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 776);
+const _: () = assert!(size_of::<Connection>() <= 784);

@@ -138,6 +138,7 @@ impl Connection {
             ready_links: Links::default(),
             event_links: Links::default(),
             accept_links: Links::default(),
+            keep_alive_probes: 0,
             is_ready: false,
             has_news: false,
             soft_errors: 0,

@@ -34,6 +34,8 @@ pub(crate) struct ReceiveSide {
     /// SACK was agreed.
     pub(crate) sack: bool,
     pub(crate) owed: AckOwed,
+    /// RCV.UP, counted from the next byte to be read; zero if no urgent data is ahead.
+    pub(crate) urgent: u32,
     /// Segments with data since the last ACK.
     unacked: u8,
     /// Segments still to be acknowledged at once.
@@ -58,6 +60,7 @@ impl ReceiveSide {
             shift,
             sack: false,
             owed: AckOwed::No,
+            urgent: 0,
             unacked: 0,
             quick,
             shut: false,

@@ -160,6 +160,8 @@ pub struct Status {
     pub rcv_wnd: u32,
     /// Bytes received that the application has not read (`ss`'s Recv-Q).
     pub unread: usize,
+    /// Bytes to be read until the end of the urgent data, if there is any.
+    pub urgent: Option<usize>,
     /// Bytes held out of order.
     pub out_of_order: usize,
     /// Bytes written that are not acknowledged (`ss`'s Send-Q).
@@ -273,6 +275,7 @@ impl Status {
             rcv_nxt: SeqNumber(0),
             rcv_wnd: 0,
             unread: 0,
+            urgent: None,
             out_of_order: 0,
             unacknowledged: 0,
             unsent: 0,
@@ -352,6 +355,7 @@ impl Connection {
             rcv_nxt: rcv.map(|rcv| rcv.nxt).unwrap_or_default(),
             rcv_wnd: rcv.map_or(0, |rcv| rcv.wnd),
             unread: receive.buffer.len(),
+            urgent: self.urgent(),
             out_of_order: receive.out_of_order(),
             unacknowledged: send.buffer.len(),
             unsent,
@@ -405,7 +409,7 @@ impl Connection {
         if probing && silent && self.send.timeouts > 0 {
             self.send.timeouts
         } else {
-            self.timers.keep_alive_probes
+            self.keep_alive_probes
         }
     }
 

@@ -325,7 +325,8 @@ impl<O: Observer> Stack<O> {
         result
     }
 
-    /// Reads received bytes. `Ok(0)` is the end of file, or an empty `into`.
+    /// Reads received bytes. `Ok(0)` is the end of file, or an empty `into`. One call does not read across the end
+    /// of urgent data, nor across the byte before it.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -357,6 +358,27 @@ impl<O: Observer> Stack<O> {
     /// [`WriteError`].
     pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8]) -> Result<usize, WriteError> {
         self.with(now, id, |connection, cx| connection.write(cx, data))
+    }
+
+    /// Writes as [`write`](Self::write) does, and marks what was taken, and all before it, as urgent (RFC 9293
+    /// §3.8.5, MUST-30). "New applications SHOULD NOT employ the TCP urgent mechanism" (SHLD-13).
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn write_urgent(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        data: &[u8],
+    ) -> Result<usize, WriteError> {
+        self.with(now, id, |connection, cx| connection.write_urgent(cx, data))
+    }
+
+    /// How many bytes are to be read until the end of the urgent data the peer has announced, arrived or not;
+    /// `None` if there is none. At `Some(1)` the next byte is the one BSD's sockets call the urgent byte.
+    #[must_use]
+    pub fn urgent(&self, id: SocketId) -> Option<usize> {
+        self.connection(id)?.urgent()
     }
 
     /// Closes one direction or both; the socket stays.
@@ -440,6 +462,7 @@ impl<O: Observer> Stack<O> {
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());
+        readiness.set(crate::Readiness::URGENT, connection.urgent().is_some());
         Ok(readiness)
     }
 

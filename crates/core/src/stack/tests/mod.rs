@@ -23,6 +23,7 @@ mod status;
 mod time_wait;
 mod time_wait_reuse;
 mod timers;
+mod urgent;
 mod windows;
 
 use core::time::Duration;
