@@ -147,6 +147,7 @@ fn is_abrupt(cause: Cause) -> bool {
             | AcceptOverflow
             | NoMemory
             | Unreachable
+            | Refused
             | Shutdown
     )
 }

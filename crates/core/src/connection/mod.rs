@@ -26,7 +26,9 @@ use bitflags::bitflags;
 
 use crate::context::Context;
 use crate::list::Links;
-use crate::observe::{Cause, DiscardReason, LifeId, Observer, ResetReason, StateName};
+use crate::observe::{
+    Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
+};
 use crate::stack::ListenerId;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 
@@ -117,8 +119,8 @@ pub(crate) struct Connection {
     pub(crate) is_ready: bool,
     /// Whether it is linked into the list of news.
     pub(crate) has_news: bool,
-    /// ICMP errors that did not end it (RFC 5461 §2).
-    soft_errors: u32,
+    /// The last ICMP error since the peer was heard (RFC 5461 §2).
+    network_error: Option<NetworkError>,
 }
 
 impl Connection {
@@ -304,6 +306,7 @@ impl Connection {
     /// The peer has spoken: not just anybody with its addresses, but with numbers that fit.
     fn hear(&mut self, now: Instant) {
         self.history.heard_at = now;
+        self.network_error = None;
         self.keep_alive_probes = 0;
     }
 
@@ -325,4 +328,4 @@ impl Connection {
 const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 784);
+const _: () = assert!(size_of::<Connection>() <= 776);

@@ -141,7 +141,7 @@ impl Connection {
             keep_alive_probes: 0,
             is_ready: false,
             has_news: false,
-            soft_errors: 0,
+            network_error: None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::history::REORDERING;
 use super::receive::AckOwed;
 use super::{CongestionState, Connection, Outstanding, Owner, Shutdown, advertised_mss};
 use crate::congestion::CongestionControl;
-use crate::observe::{Cause, Initiator, LifeId, StateName};
+use crate::observe::{Cause, Initiator, LifeId, NetworkError, StateName};
 use crate::{Config, FourTuple, Instant, SeqNumber};
 
 /// A call of the application.
@@ -146,6 +146,9 @@ pub struct Status {
     pub first_closer: Option<Initiator>,
     /// Why it ended, once it has.
     pub ended: Option<Cause>,
+    /// What the network said last since the peer was heard (RFC 9293 §3.9.2.2, SHLD-25). When the connection ends
+    /// by a timer this tells more than that nobody answered: Linux gives it as the error then.
+    pub soft_error: Option<NetworkError>,
     /// The timer that fires next.
     pub timer: Option<Timer>,
     /// SND.UNA.
@@ -268,6 +271,7 @@ impl Status {
             awaits_accept: false,
             first_closer: None,
             ended: None,
+            soft_error: None,
             timer: Some(timer),
             snd_una: SeqNumber(0),
             snd_nxt: SeqNumber(0),
@@ -348,6 +352,7 @@ impl Connection {
             awaits_accept: matches!(self.owner, Owner::AcceptQueue(_)),
             first_closer: history.first_closer,
             ended: self.ended,
+            soft_error: self.network_error,
             timer: self.timer(),
             snd_una: snd.map_or(snd_nxt, |snd| snd.una),
             snd_nxt,

@@ -95,6 +95,7 @@ vocabulary! {
         AcceptOverflow: "the accept queue is full", "RFC 9293 §3.10.5";
         NoMemory: "no connection slot is left", "RFC 9293 §3.10.1";
         Unreachable: "the network says the destination is unreachable", "RFC 5461 §2.1";
+        Refused: "the network says that nobody listens at the destination", "RFC 1122 §4.2.3.9";
         Shutdown: "the stack shuts down", "RFC 9293 §3.10.5";
     }
 }
@@ -111,7 +112,9 @@ impl Cause {
             | ResetInTimeWait | OtherSyn | SynInTimeWait | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive
             | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted | TimeWaitSkipped
-            | Shed | AcceptOverflow | NoMemory | Unreachable | Shutdown => Initiator::Stack,
+            | Shed | AcceptOverflow | NoMemory | Unreachable | Refused | Shutdown => {
+                Initiator::Stack
+            }
         }
     }
 
@@ -119,6 +122,20 @@ impl Cause {
     #[must_use]
     pub const fn is_arrival(self) -> bool {
         matches!(self.initiator(), Initiator::Peer)
+    }
+}
+
+vocabulary! {
+    /// What the network said of what a connection sent (RFC 9293 §3.9.2.2).
+    NetworkError {
+        Network: "no route leads to the network", "RFC 1122 §3.2.2.1";
+        Host: "the host does not answer on its link, or is unknown", "RFC 1122 §3.2.2.1";
+        Protocol: "the host does not speak TCP", "RFC 1122 §4.2.3.9";
+        Port: "nobody listens on the port", "RFC 1122 §4.2.3.9";
+        SourceRoute: "the source route failed", "RFC 1122 §3.2.2.1";
+        Prohibited: "an administrator forbids it", "RFC 1122 §3.2.2.1";
+        TimeExceeded: "the TTL ran out, or a fragment was missing too long", "RFC 1122 §3.2.2.4";
+        ParameterProblem: "something in the headers was not understood", "RFC 1122 §3.2.2.5";
     }
 }
 
@@ -223,6 +240,12 @@ mod tests {
             }
         }
         check(Cause::ALL, |x| x as usize, Cause::text, Cause::rule);
+        check(
+            NetworkError::ALL,
+            |x| x as usize,
+            NetworkError::text,
+            NetworkError::rule,
+        );
         check(
             DiscardReason::ALL,
             |x| x as usize,
