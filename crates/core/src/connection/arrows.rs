@@ -143,6 +143,7 @@ fn is_abrupt(cause: Cause) -> bool {
             | FinWait2Timeout
             | TimeWaitEvicted
             | TimeWaitSkipped
+            | Reconnect
             | Shed
             | AcceptOverflow
             | NoMemory

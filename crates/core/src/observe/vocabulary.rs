@@ -65,6 +65,7 @@ vocabulary! {
         LingerZero: "the application closes with a linger time of zero", "RFC 9293 §3.10.5";
         CloseUnread: "the application closes with data unread", "RFC 2525 §2.17";
         ListenerClosed: "the listener is closed with this child pending", "RFC 9293 §3.10.4";
+        Reconnect: "the application connects anew from TIME-WAIT", "RFC 7323, appendix B.2";
         // Segments.
         Syn: "SYN received", "RFC 9293 §3.10.7.2";
         SynAck: "SYN,ACK received", "RFC 9293 §3.10.7.3";
@@ -107,7 +108,7 @@ impl Cause {
         use Cause::*;
         match self {
             Listen | Connect | Close | ShutdownWrite | Abort | LingerZero | CloseUnread
-            | ListenerClosed => Initiator::Local,
+            | ListenerClosed | Reconnect => Initiator::Local,
             Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInSynSent
             | ResetInTimeWait | OtherSyn | SynInTimeWait | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive

@@ -185,7 +185,10 @@ impl<O: Observer> Stack<O> {
             return Err(ConnectError::LimitReached);
         }
         let life = self.cx.next_life();
-        let iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
+        let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
+        if let Some(Place::TimeWait(index)) = self.find(&tuple).1 {
+            iss = self.reconnect(index, iss);
+        }
         self.cx.counters.active_opens += 1;
         self.cx.transition(
             life,
@@ -245,8 +248,14 @@ impl<O: Observer> Stack<O> {
             .filter(|port| *port != 0)
         {
             let tuple = tuple_from(port);
-            let taken = self.listeners.conflicts(Scope::One(ip), port);
-            if taken || self.find(&tuple).1.is_some() {
+            let mut taken = self.listeners.conflicts(Scope::One(ip), port);
+            taken |= match self.find(&tuple).1 {
+                Some(Place::TimeWait(index)) => {
+                    !options.socket.reuse_address || !self.may_reconnect(index)
+                }
+                place => place.is_some(),
+            };
+            if taken {
                 return Err((RefusalReason::AddressInUse, ConnectError::AddressInUse));
             }
             return Ok(tuple);

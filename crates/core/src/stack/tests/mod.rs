@@ -11,6 +11,7 @@ mod closing;
 mod ends;
 mod hostile;
 mod limits;
+mod long_paths;
 mod network;
 mod options;
 mod passive_open;
