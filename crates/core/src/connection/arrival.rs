@@ -10,7 +10,7 @@ use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness, urgent};
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
-use crate::{Flags, Instant, Segment, SeqNumber};
+use crate::{Flags, Instant, SackBlock, Segment, SeqNumber};
 
 impl Connection {
     /// Takes an arriving segment that was found to belong to this connection.
@@ -60,6 +60,7 @@ impl Connection {
         };
         self.check_timestamps(cx, &segment)?;
         let urgent = urgent::pointer(&segment);
+        let duplicate = self.received_before(&segment);
         let mut segment = self.check_sequence(cx, segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
@@ -70,6 +71,9 @@ impl Connection {
         }
         self.check_ack(cx, &segment)?;
         self.take_urgent(urgent);
+        if let Some(duplicate) = duplicate {
+            self.receive.report_duplicate(duplicate);
+        }
         self.take_text(cx, &segment)?;
         self.take_fin(cx);
         Some(())
@@ -171,10 +175,21 @@ impl Connection {
         cx: &mut Context<O>,
         segment: &Segment<'_>,
     ) {
+        if let Some(duplicate) = self.received_before(segment) {
+            self.receive.report_duplicate(duplicate);
+        }
         let has_text = !segment.payload.is_empty() || segment.has(Flags::FIN);
         if has_text || self.may_challenge(cx) {
             self.receive.owe_ack_now();
         }
+    }
+
+    /// What of a segment's data was received before (RFC 2883).
+    fn received_before(&self, segment: &Segment<'_>) -> Option<SackBlock> {
+        let start = segment.data_seq();
+        let end = start + segment.payload.len() as u32;
+        self.receive
+            .received_before(self.state().rcv()?, start, end)
     }
 
     /// Second step: RST (RFC 5961 §3.2).

@@ -328,4 +328,4 @@ impl Connection {
 const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 776);
+const _: () = assert!(size_of::<Connection>() <= 784);

@@ -8,6 +8,7 @@ mod acceptance;
 mod active_open;
 mod backlog;
 mod closing;
+mod duplicates;
 mod ends;
 mod hostile;
 mod limits;
