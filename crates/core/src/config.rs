@@ -45,7 +45,7 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// The bounds of the retransmission timeout (RFC 6298).
     pub rto: RtoBounds,
-    /// How long a delayed ACK waits: below 500 ms (RFC 9293 §3.8.6.3).
+    /// How long a delayed ACK waits: at most 499 ms (RFC 9293 §3.8.6.3, MUST-40).
     pub delayed_ack: Duration,
     /// How many of the first segments are acknowledged at once. 0 is plain RFC 9293.
     pub quick_acks: u8,
@@ -104,6 +104,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// "The delay MUST be less than 0.5 seconds" (RFC 9293 §3.8.6.3, MUST-40).
+    const LONGEST_DELAYED_ACK: Duration = Duration::from_millis(499);
+
+    /// The settings with times brought into range.
+    pub(crate) fn clamped(mut self) -> Self {
+        self.delayed_ack = self.delayed_ack.min(Self::LONGEST_DELAYED_ACK);
+        self
+    }
+
     /// How IP is to treat what a socket sends, or what the stack sends for none.
     pub(crate) fn treatment(&self, socket: Option<&SocketOptions>) -> Treatment {
         let ttl = socket.and_then(|options| options.ttl).unwrap_or(self.ttl);
@@ -164,7 +173,8 @@ pub struct SocketOptions {
     pub nodelay: bool,
     /// Probes a silent peer.
     pub keep_alive: Option<KeepAlive>,
-    /// How long sent data may stay unacknowledged before the connection ends (RFC 5482). Zero is none.
+    /// How long sent data may stay unacknowledged before the connection ends, instead of
+    /// [`data_retries`](Config::data_retries) (RFC 9293 §3.8.3, MUST-21; RFC 5482). Zero is none.
     pub user_timeout: Option<Duration>,
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
