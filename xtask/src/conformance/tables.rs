@@ -1,6 +1,7 @@
 //! `docs/conformance.md` and `docs/differences-from-linux.md`, written from the corpus.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::requirements::Requirement;
 use super::scripts::Described;
@@ -29,17 +30,16 @@ pub(super) fn conformance(scripts: &[Described], requirements: &[Requirement]) -
          is a test in the packetdrill language. Run them: `estab script conformance`; with timestamps: \
          `estab script --with-timestamps conformance`; over IPv6: `estab script --ip_version=ipv6 conformance`; \
          against this machine's kernel: `estab script --against kernel conformance`.\n\n\
+         First each state: what it does with every segment, call and timer. Then what is [not about one \
+         state](#not-about-one-state). Last the [requirements of RFC 9293](#the-requirements-of-rfc-9293-appendix-b), \
+         and what holds estab to each.\n\n\
          In the column *Linux*, “same” means that the same script passes on Linux 6.18; every difference has its \
          reason in [differences-from-linux.md](differences-from-linux.md).\n",
     );
     for state in STATES {
         state_section(&mut text, state, scripts);
     }
-    text.push_str("\n## Edges\n\nWhat is not about one state: cases, options, windows, ICMP.\n\n");
-    let rest = |script: &&Described| script.state.is_none();
-    table(&mut text, "case", scripts.iter().filter(rest), |script| {
-        script.title.clone()
-    });
+    folder_sections(&mut text, scripts);
     requirement_section(&mut text, requirements);
     text
 }
@@ -51,14 +51,50 @@ fn state_section(text: &mut String, state: &str, scripts: &[Described]) {
             .iter()
             .filter(|script| script.state.as_deref() == Some(state))
     };
-    for kind in ["arrives", "call", "timer"] {
+    let kinds = [
+        ("arrives", "what arrives"),
+        ("call", "what the application calls"),
+        ("timer", "timer"),
+    ];
+    for (kind, heading) in kinds {
         let mut those = own()
             .filter(|script| script.subject.heading() == kind)
             .peekable();
         if those.peek().is_some() {
             text.push('\n');
-            table(text, kind, those, |script| script.subject.name().to_owned());
+            table(text, heading, those, |script| {
+                script.subject.name().to_owned()
+            });
         }
+    }
+}
+
+/// The scripts that are about no state, by their folders.
+fn folder_sections(text: &mut String, scripts: &[Described]) {
+    text.push_str("\n## Not about one state\n");
+    let rest: Vec<&Described> = scripts
+        .iter()
+        .filter(|script| script.state.is_none())
+        .collect();
+    for those in rest.chunk_by(|a, b| a.path.parent() == b.path.parent()) {
+        let folder = those[0].path.parent().and_then(Path::to_str);
+        let _ = write!(text, "\n### {}\n\n", folder_title(folder.unwrap_or("")));
+        table(text, "case", those.iter().copied(), |script| {
+            script.title.clone()
+        });
+    }
+}
+
+fn folder_title(folder: &str) -> &str {
+    match folder {
+        "edges" => "Edge cases",
+        "icmp" => "ICMP",
+        "mtu" => "Path MTU",
+        "options" => "Options",
+        "paws" => "Old duplicates (PAWS)",
+        "sack" => "Selective acknowledgment",
+        "windows" => "Windows, acknowledgments, Nagle",
+        other => other,
     }
 }
 
@@ -87,28 +123,37 @@ fn table<'a>(
 }
 
 fn requirement_section(text: &mut String, requirements: &[Requirement]) {
-    text.push_str(
+    let open = requirements
+        .iter()
+        .filter(|row| row.held_by.is_empty())
+        .count();
+    let _ = write!(
+        text,
         "\n## The requirements of RFC 9293, appendix B\n\n\
-         | | requirement | | held by |\n|---|---|---|---|\n",
+         {} of the table's {} rows are held by scripts (`x.pkt`) or tests, which fail if estab does otherwise; for \
+         the {open} others the remark says why not. The wording and the levels are the table's own; its “ALP” is the \
+         application. Where a remark stands beside scripts or tests, it says what they leave out.\n",
+        requirements.len() - open,
+        requirements.len(),
     );
-    let mut part = "";
-    for row in requirements {
-        if row.part != part {
-            part = &row.part;
-            let _ = writeln!(text, "| | **{}** | | |", cell(part));
-        }
-        let mut held: Vec<String> = row.held_by.iter().map(|held| link(held)).collect();
-        if !row.note.is_empty() {
-            held.push(cell(&row.note));
-        }
-        let _ = writeln!(
+    for rows in requirements.chunk_by(|a, b| a.part == b.part) {
+        let _ = write!(
             text,
-            "| {} | {} | {} | {} |",
-            row.id,
-            cell(&row.feature),
-            row.level,
-            held.join("; ")
+            "\n### {}\n\n| | level | requirement | held by | remark |\n|---|---|---|---|---|\n",
+            rows[0].part
         );
+        for row in rows {
+            let held: Vec<String> = row.held_by.iter().map(|held| link(held)).collect();
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                row.id,
+                row.level,
+                cell(&row.feature.replace("* ", "– ")),
+                held.join("<br>"),
+                cell(&row.note)
+            );
+        }
     }
 }
 
