@@ -45,4 +45,4 @@ pub use stack::{
 };
 pub use time::Instant;
 pub use tuple::FourTuple;
-pub use wire::Checksum;
+pub use wire::{Checksum, IcmpKind, Unreachable};

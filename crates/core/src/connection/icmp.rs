@@ -24,6 +24,7 @@ impl Connection {
         if !in_flight {
             return self.discard(cx, DiscardReason::IcmpSequence);
         }
+        self.icmp_error = Some(error.kind);
         match error.kind {
             IcmpKind::PacketTooBig { mtu } => self.lower_path_mtu(cx, mtu),
             // RFC 5461 §4: while connecting, an error is an answer; later all of them are soft, because a

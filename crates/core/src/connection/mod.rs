@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{Cause, DiscardReason, Initiator, LifeId, Observer, ResetReason, StateName};
 use crate::stack::ListenerId;
+use crate::wire::IcmpKind;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 
 pub use calls::Shutdown;
@@ -129,6 +130,10 @@ pub(crate) struct Connection {
     pub(crate) has_news: bool,
     /// ICMP errors that did not end it (RFC 5461 §2).
     soft_errors: u32,
+    /// The last ICMP error of any kind.
+    icmp_error: Option<IcmpKind>,
+    /// The state it ended in.
+    ended_in: Option<StateName>,
 }
 
 impl Connection {
@@ -229,6 +234,7 @@ impl Connection {
     /// The slot's part of an ending: nothing more is sent, what was received stays readable.
     fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
         self.ended = Some(cause);
+        self.ended_in = Some(from);
         self.send.clear();
         self.receive.forget_out_of_order();
         self.timers = Timers::default();

@@ -130,6 +130,8 @@ impl Connection {
             is_ready: false,
             has_news: false,
             soft_errors: 0,
+            icmp_error: None,
+            ended_in: None,
         }
     }
 

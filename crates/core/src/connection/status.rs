@@ -7,6 +7,7 @@ use super::send::Recovery;
 use super::{Connection, Owner, Shutdown};
 use crate::congestion::CongestionControl;
 use crate::observe::{Cause, Initiator, LifeId, StateName};
+use crate::wire::IcmpKind;
 use crate::{FourTuple, Instant, SeqNumber};
 
 /// A call of the application.
@@ -146,6 +147,10 @@ pub struct Status {
     pub first_closer: Option<Initiator>,
     /// Why it ended, once it has.
     pub ended: Option<Cause>,
+    /// The state it ended in, once it has.
+    pub ended_in: Option<StateName>,
+    /// What ICMP last said of a segment in flight.
+    pub icmp_error: Option<IcmpKind>,
     /// The timer that fires next.
     pub timer: Option<Timer>,
     /// SND.UNA.
@@ -233,6 +238,8 @@ impl Status {
             awaits_accept: false,
             first_closer: None,
             ended: None,
+            ended_in: None,
+            icmp_error: None,
             timer: Some(timer),
             snd_una: SeqNumber(0),
             snd_nxt: SeqNumber(0),
@@ -295,6 +302,8 @@ impl Connection {
             awaits_accept: matches!(self.owner, Owner::AcceptQueue(_)),
             first_closer: history.first_closer,
             ended: self.ended,
+            ended_in: self.ended_in,
+            icmp_error: self.icmp_error,
             timer: self.timer(),
             snd_una: snd.map_or(snd_nxt, |snd| snd.una),
             snd_nxt,

@@ -144,7 +144,10 @@ impl Connection {
             return Some(Cause::UserTimeout);
         }
         let (limit, cause) = match self.state() {
-            State::SynSent(_) => (config.syn_retries, Cause::SynRetries),
+            State::SynSent(_) => {
+                let limit = self.options.syn_retries.unwrap_or(config.syn_retries);
+                (limit, Cause::SynRetries)
+            }
             State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
             _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
             _ => (config.data_retries, Cause::DataRetries),
@@ -225,7 +228,8 @@ impl Connection {
     /// FIN-WAIT-2 without an owner lasts only so long: nobody is left to read what the peer might send.
     pub(crate) fn arm_fin_wait_2<O: Observer>(&mut self, cx: &Context<O>) {
         if self.owner == Owner::Nobody && matches!(self.state, Some(State::FinWait2(_))) {
-            self.timers.last = Deadline::at(cx.now + cx.config.fin_wait_2);
+            let length = self.options.fin_wait_2.unwrap_or(cx.config.fin_wait_2);
+            self.timers.last = Deadline::at(cx.now + length);
         }
     }
 }

@@ -144,6 +144,48 @@ impl<O: Observer> Stack<O> {
         Ok(address)
     }
 
+    /// Keeps a port for a socket that is bound and does not listen or connect yet: it is chosen for nobody else,
+    /// as long as [`release_port`](Self::release_port) was not called as often.
+    pub fn hold_port(&mut self, address: SocketAddr) {
+        self.ports.hold(Scope::of(address.ip()), address.port());
+    }
+
+    /// Takes back one [`hold_port`](Self::hold_port).
+    pub fn release_port(&mut self, address: SocketAddr) {
+        self.ports.release(Scope::of(address.ip()), address.port());
+    }
+
+    /// Changes how many children may wait for `accept`; at least 1. Those that wait now stay.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_backlog(
+        &mut self,
+        now: Instant,
+        id: ListenerId,
+        backlog: usize,
+    ) -> Result<(), UnknownSocket> {
+        self.set_now(now);
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.backlog = backlog.max(1);
+        self.promote_held(id);
+        Ok(())
+    }
+
+    /// Changes the options that children to come inherit.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_listener_options(
+        &mut self,
+        id: ListenerId,
+        options: SocketOptions,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.options = options.clamped();
+        Ok(())
+    }
+
     fn free_listening_port(&mut self, scope: Scope, ip: IpAddr) -> Option<u16> {
         let Self {
             listeners,

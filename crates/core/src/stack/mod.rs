@@ -129,6 +129,12 @@ impl<O: Observer> Stack<O> {
         &self.cx.config
     }
 
+    /// The settings, to change: those that a connection was made with stay as they are, what is asked anew is
+    /// answered by the new ones. Retries of SYN-ACKs cannot be changed.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.cx.config
+    }
+
     /// What happened how often.
     pub fn counters(&self) -> &Counters {
         &self.cx.counters

@@ -50,7 +50,7 @@ pub(crate) struct IcmpError {
 
 /// The errors of RFC 9293 §3.9.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IcmpKind {
+pub enum IcmpKind {
     /// Destination unreachable.
     Unreachable {
         /// How far it came and why no further.
@@ -70,7 +70,7 @@ pub(crate) enum IcmpKind {
 /// Why a destination is unreachable: the codes of both families, as far as RFC 5461 §2 and
 /// RFC 5927 §5.2 treat them differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreachable {
+pub enum Unreachable {
     /// No route to the network.
     Network,
     /// The host does not answer on its link, or is unknown.

@@ -14,7 +14,8 @@ use core::net::IpAddr;
 
 use etherparse::{Ipv4Header, Ipv6Header, ip_number};
 
-pub(crate) use icmp::{Icmp, IcmpError, IcmpKind};
+pub(crate) use icmp::{Icmp, IcmpError};
+pub use icmp::{IcmpKind, Unreachable};
 pub(crate) use options::encoded_len;
 
 use crate::observe::DiscardReason;
