@@ -317,6 +317,12 @@ impl<O: Observer> Stack<O> {
         self.listeners.iter().map(ListenerStatus::from).collect()
     }
 
+    /// Whether `accept` would find a child.
+    pub fn has_acceptable(&self, id: ListenerId) -> bool {
+        let listener = self.listeners.get(id);
+        listener.is_some_and(|listener| listener.queue.len() > 0)
+    }
+
     /// The address a listener was bound to, its port chosen if none was given.
     pub fn listener_address(&self, id: ListenerId) -> Option<SocketAddr> {
         self.listeners.get(id).map(|listener| listener.address)
