@@ -94,6 +94,10 @@ impl Connection {
 
     /// Nothing was acknowledged in time, or the window stayed shut.
     fn retransmission_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
+        if self.is_corked() {
+            self.send.uncorked = true;
+            return;
+        }
         if let Some(cause) = self.patience_is_over(cx) {
             return self.give_up(cx, cause);
         }
@@ -111,6 +115,7 @@ impl Connection {
             self.send.probe = true;
         } else {
             cx.counters.tcp_timeouts += 1;
+            self.history.timeouts = self.history.timeouts.saturating_add(1);
             self.lose_everything(cx, snd.nxt);
         }
         self.arm_retransmission(cx.now);
@@ -170,12 +175,28 @@ impl Connection {
             self.timers.retransmit = Deadline::NEVER;
             return;
         }
+        if self.is_corked() {
+            self.timers.retransmit = Deadline::at(now + CORKED);
+            return;
+        }
         let mut deadline = now + self.send.rto();
         if let Some(limit) = self.options.user_timeout {
             let end = self.send.waiting_since + limit;
             deadline = deadline.min(end.max(now + Duration::from_millis(1)));
         }
         self.timers.retransmit = Deadline::at(deadline);
+    }
+
+    /// Whether nothing but the cork keeps back what was written: it would go out if it made a full segment.
+    fn is_corked(&self) -> bool {
+        let snd = self.state().snd();
+        self.options.cork
+            && self.state().fin().is_none()
+            && self.send.queue.is_empty()
+            && snd.is_some_and(|snd| {
+                let unsent = self.send.data_end(snd) - snd.nxt;
+                unsent > 0 && unsent < u32::from(self.send.mss) && unsent <= snd.wnd
+            })
     }
 
     /// Starts or stops keep-alive: only for an idle connection (RFC 9293 §3.8.4).
@@ -233,3 +254,7 @@ impl Connection {
         }
     }
 }
+
+/// How long a corked segment waits for more, once everything before it is acknowledged: "a 200 millisecond
+/// ceiling" (Linux, tcp(7)).
+const CORKED: Duration = Duration::from_millis(200);

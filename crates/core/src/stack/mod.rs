@@ -253,7 +253,8 @@ impl<O: Observer> Stack<O> {
 
     /// Everything about one connection, also one that has ended and whose socket is still held.
     pub fn status(&self, id: SocketId) -> Option<Status> {
-        self.connection(id).map(Connection::status)
+        self.connection(id)
+            .map(|connection| connection.status(&self.cx.config))
     }
 
     /// Everything about every connection: those in slots, the half-open and those in TIME-WAIT.
@@ -261,7 +262,7 @@ impl<O: Observer> Stack<O> {
         let slots = self.connections.iter().map(|(_, connection)| connection);
         let slots = slots
             .filter(|slot| !self.is_in_time_wait(slot))
-            .map(Connection::status);
+            .map(|slot| slot.status(&self.cx.config));
         let half_open = self.syn_queue.iter().map(|entry| {
             let timer = Timer {
                 kind: TimerKind::SynAck,
