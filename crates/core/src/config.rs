@@ -168,8 +168,6 @@ pub struct SocketOptions {
     pub user_timeout: Option<Duration>,
     /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
     pub syn_retries: Option<u8>,
-    /// How long this connection's FIN-WAIT-2 lasts without an owner, if not as long as the settings say.
-    pub fin_wait_2: Option<Duration>,
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
     pub linger: Option<Duration>,
@@ -200,7 +198,6 @@ impl Default for SocketOptions {
             keep_alive: None,
             user_timeout: None,
             syn_retries: None,
-            fin_wait_2: None,
             linger: None,
             reuse_address: false,
             send_buffer: 256 * 1024,

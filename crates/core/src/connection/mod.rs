@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{Cause, DiscardReason, LifeId, Observer, ResetReason, StateName};
 use crate::stack::ListenerId;
-use crate::wire::IcmpKind;
+use crate::wire::Unreachable;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 
 pub use calls::Shutdown;
@@ -113,10 +113,8 @@ pub(crate) struct Connection {
     pub(crate) is_ready: bool,
     /// Whether it is linked into the list of news.
     pub(crate) has_news: bool,
-    /// ICMP errors that did not end it (RFC 5461 §2).
-    soft_errors: u32,
-    /// The last ICMP error of any kind.
-    icmp_error: Option<IcmpKind>,
+    /// What ICMP last said of a segment in flight (RFC 5461 §2); a TTL that ran out counts as the host's fault.
+    icmp_error: Option<Unreachable>,
     /// The state it ended in.
     ended_in: Option<StateName>,
 }

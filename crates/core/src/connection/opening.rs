@@ -140,7 +140,6 @@ impl Connection {
             accept_links: Links::default(),
             is_ready: false,
             has_news: false,
-            soft_errors: 0,
             icmp_error: None,
             ended_in: None,
         }

@@ -7,7 +7,7 @@ use super::receive::AckOwed;
 use super::{CongestionState, Connection, Outstanding, Owner, Shutdown, advertised_mss};
 use crate::congestion::CongestionControl;
 use crate::observe::{Cause, Initiator, LifeId, StateName};
-use crate::wire::IcmpKind;
+use crate::wire::Unreachable;
 use crate::{Config, FourTuple, Instant, SeqNumber};
 
 /// A call of the application.
@@ -149,8 +149,8 @@ pub struct Status {
     pub ended: Option<Cause>,
     /// The state it ended in, once it has.
     pub ended_in: Option<StateName>,
-    /// What ICMP last said of a segment in flight.
-    pub icmp_error: Option<IcmpKind>,
+    /// What ICMP last said of a segment in flight; a TTL that ran out counts as the host's fault.
+    pub icmp_error: Option<Unreachable>,
     /// The timer that fires next.
     pub timer: Option<Timer>,
     /// SND.UNA.

@@ -249,8 +249,7 @@ impl Connection {
     /// FIN-WAIT-2 without an owner lasts only so long: nobody is left to read what the peer might send.
     pub(crate) fn arm_fin_wait_2<O: Observer>(&mut self, cx: &Context<O>) {
         if self.owner == Owner::Nobody && matches!(self.state, Some(State::FinWait2(_))) {
-            let length = self.options.fin_wait_2.unwrap_or(cx.config.fin_wait_2);
-            self.timers.last = Deadline::at(cx.now + length);
+            self.timers.last = Deadline::at(cx.now + cx.config.fin_wait_2);
         }
     }
 }

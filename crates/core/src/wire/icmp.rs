@@ -50,7 +50,7 @@ pub(crate) struct IcmpError {
 
 /// The errors of RFC 9293 §3.9.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IcmpKind {
+pub(crate) enum IcmpKind {
     /// Destination unreachable.
     Unreachable {
         /// How far it came and why no further.

@@ -14,8 +14,8 @@ use core::net::IpAddr;
 
 use etherparse::{Ipv4Header, Ipv6Header, ip_number};
 
-pub(crate) use icmp::{Icmp, IcmpError};
-pub use icmp::{IcmpKind, Unreachable};
+pub use icmp::Unreachable;
+pub(crate) use icmp::{Icmp, IcmpError, IcmpKind};
 #[cfg(test)]
 pub(crate) use ip::TREATMENT;
 pub(crate) use ip::Treatment;

@@ -2,7 +2,7 @@
 //! socket.
 
 use estab_core::observe::{Cause, Observer, StateName};
-use estab_core::{IcmpKind, Shutdown, SocketId, Status, Unreachable};
+use estab_core::{Shutdown, SocketId, Status, Unreachable};
 
 use super::symbols::{SHUT_RD, SHUT_RDWR, SHUT_WR};
 use super::{Association, Endpoint, Errno, Fd, Progress, Returned, Sockets, Tried};
@@ -229,13 +229,13 @@ fn error_of(status: &Status) -> Option<Errno> {
         | Cause::OrphanRetries
         | Cause::UserTimeout
         | Cause::KeepAlive => {
-            let told = status.icmp_error.and_then(error_of_icmp);
+            let told = status.icmp_error.map(error_of_icmp);
             Some(told.unwrap_or(Errno::ETIMEDOUT))
         }
         Cause::Unreachable => Some(
             status
                 .icmp_error
-                .and_then(error_of_icmp)
+                .map(error_of_icmp)
                 .unwrap_or(Errno::EHOSTUNREACH),
         ),
         Cause::Shutdown | Cause::Shed | Cause::Abort => Some(Errno::ECONNABORTED),
@@ -244,17 +244,12 @@ fn error_of(status: &Status) -> Option<Errno> {
 }
 
 /// Linux's `icmp_err_convert`.
-fn error_of_icmp(kind: IcmpKind) -> Option<Errno> {
-    match kind {
-        IcmpKind::Unreachable { code } => Some(match code {
-            Unreachable::Network => Errno::ENETUNREACH,
-            Unreachable::Host | Unreachable::Prohibited => Errno::EHOSTUNREACH,
-            Unreachable::Protocol => Errno::ENOPROTOOPT,
-            Unreachable::Port => Errno::ECONNREFUSED,
-            Unreachable::SourceRoute => Errno::EOPNOTSUPP,
-        }),
-        IcmpKind::TimeExceeded => Some(Errno::EHOSTUNREACH),
-        IcmpKind::ParameterProblem => Some(Errno::EPROTO),
-        IcmpKind::PacketTooBig { .. } => None,
+const fn error_of_icmp(code: Unreachable) -> Errno {
+    match code {
+        Unreachable::Network => Errno::ENETUNREACH,
+        Unreachable::Host | Unreachable::Prohibited => Errno::EHOSTUNREACH,
+        Unreachable::Protocol => Errno::ENOPROTOOPT,
+        Unreachable::Port => Errno::ECONNREFUSED,
+        Unreachable::SourceRoute => Errno::EOPNOTSUPP,
     }
 }

@@ -3,7 +3,7 @@
 use estab_core::observe::{Observer, StateName};
 
 use super::symbols::{
-    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
+    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
 use super::{Endpoint, Errno, Fd, Output, Progress, Returned, SocketId, Sockets, Tried};
 
@@ -132,7 +132,8 @@ impl<O: Observer> Sockets<O> {
         if socket.error.is_some() || socket.shut_write {
             return self.send_failed(fd, progress).map(Some);
         }
-        if let Some(id) = socket.connection() {
+        self.mark_more(fd, flags & MSG_MORE != 0);
+        if let Some(id) = self.get(fd)?.connection() {
             let room = self.room(fd);
             let rest = &data[progress.moved..];
             let rest = &rest[..rest.len().min(room)];
@@ -165,6 +166,16 @@ impl<O: Observer> Sockets<O> {
             Ok(None)
         } else {
             Err(Errno::EAGAIN)
+        }
+    }
+
+    /// MSG_MORE holds a part of a segment back until a send without it.
+    fn mark_more(&mut self, fd: Fd, more: bool) {
+        let Some(socket) = self.table.get_mut(&fd) else {
+            return;
+        };
+        if std::mem::replace(&mut socket.settings.has_more, more) != more {
+            self.apply(fd);
         }
     }
 

@@ -54,7 +54,17 @@ impl<O: Observer> Sockets<O> {
             }
             _ => return Err(Errno::ENOPROTOOPT),
         };
-        socket.settings.stored.insert(name, kept);
+        let settings = &mut socket.settings;
+        settings.stored.insert(name, kept);
+        match name {
+            (IPPROTO_IP, IP_TTL) | (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => {
+                settings.ttl = u8::try_from(kept).ok();
+            }
+            (IPPROTO_IP, IP_TOS) | (IPPROTO_IPV6, IPV6_TCLASS) => {
+                settings.traffic_class = kept as u8;
+            }
+            _ => {}
+        }
         Ok(())
     }
 

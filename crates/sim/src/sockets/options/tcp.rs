@@ -11,15 +11,13 @@ use super::super::{Endpoint, Errno, Fd, OptionValue, Sockets};
 use super::{bounded, count, flag, int, seconds};
 
 /// Options that are kept and handed back.
-const STORED: [i32; 12] = [
-    TCP_CORK,
+const STORED: [i32; 10] = [
     TCP_QUICKACK,
     TCP_WINDOW_CLAMP,
     TCP_THIN_LINEAR_TIMEOUTS,
     TCP_THIN_DUPACK,
     TCP_SAVE_SYN,
     TCP_INQ,
-    TCP_NOPUSH,
     TCP_DELACK,
     TCP_LOG,
     TCP_MAXUNACKTIME,
@@ -58,14 +56,10 @@ impl<O: Observer> Sockets<O> {
             }
             TCP_SYNCNT => settings.syn_retries = Some(bounded(value, 1..=127)? as u8),
             TCP_LINGER2 => {
-                let time = int(value)?;
-                settings.linger2 = if time < 0 { -1 } else { time.min(MAX_FIN_TIMEOUT) };
-                settings.fin_wait_2 = match settings.linger2 {
-                    -1 => Some(Duration::ZERO),
-                    0 => None,
-                    time => Some(seconds(time)),
-                };
+                let time = int(value)?.clamp(-1, MAX_FIN_TIMEOUT);
+                settings.stored.insert((IPPROTO_TCP, name), time);
             }
+            TCP_CORK | TCP_NOPUSH => settings.cork = int(value)? != 0,
             TCP_USER_TIMEOUT => {
                 let time = u64::try_from(int(value)?).map_err(|_| Errno::EINVAL)?;
                 settings.user_timeout = Some(time)
@@ -163,8 +157,11 @@ impl<O: Observer> Sockets<O> {
                 let retries = settings.syn_retries;
                 count(retries.unwrap_or(self.profile.config.syn_retries).into())
             }
-            TCP_LINGER2 if settings.linger2 == 0 => whole(self.profile.config.fin_wait_2),
-            TCP_LINGER2 => OptionValue::Int(settings.linger2),
+            TCP_LINGER2 => match settings.stored((IPPROTO_TCP, name), 0) {
+                0 => whole(self.profile.config.fin_wait_2),
+                time => OptionValue::Int(time),
+            },
+            TCP_CORK | TCP_NOPUSH => flag(settings.cork),
             TCP_USER_TIMEOUT => {
                 let time = settings.user_timeout.unwrap_or_default();
                 OptionValue::Int(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))
