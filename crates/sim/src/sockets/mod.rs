@@ -18,6 +18,7 @@ mod readiness;
 mod socket;
 pub mod symbols;
 mod transfer;
+mod urgent;
 mod verify;
 
 use std::collections::BTreeMap;
