@@ -137,3 +137,18 @@ fn settings_that_change_hold_for_what_comes_after() {
     let (_, _, syn) = harness.connect();
     assert!(syn.options.timestamps.is_some());
 }
+
+#[test]
+fn a_fin_is_acknowledged_at_once_where_that_is_asked_for() {
+    for (quick_fin_acks, delay) in [(false, 40), (true, 0)] {
+        let mut harness = Harness::with(V4, |config| {
+            config.quick_acks = 0;
+            config.quick_fin_acks = quick_fin_acks;
+        });
+        let (peer, _) = harness.accepted();
+        let start = harness.now;
+        harness.send(&peer, FA, peer.them, peer.us, b"");
+        harness.advance(secs(1));
+        assert_eq!(harness.times_of(A, start), [delay]);
+    }
+}
