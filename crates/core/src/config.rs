@@ -49,6 +49,9 @@ pub struct Config {
     pub delayed_ack: Duration,
     /// How many of the first segments are acknowledged at once. 0 is plain RFC 9293.
     pub quick_acks: u8,
+    /// Whether the peer's FIN is acknowledged at once. Else its ACK may be delayed like that of data, so that an
+    /// application that closes at once lets its FIN ride on it.
+    pub quick_fin_acks: bool,
     /// Challenge ACKs a second, over all connections (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Whether to offer timestamps (RFC 7323).
@@ -91,6 +94,7 @@ impl Default for Config {
             rto: RtoBounds::default(),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
+            quick_fin_acks: false,
             challenge_acks_per_second: 1_000,
             timestamps: true,
             window_scaling: true,
@@ -133,6 +137,9 @@ pub struct RtoBounds {
     pub min: Duration,
     /// The most, also after back-off.
     pub max: Duration,
+    /// Whether `min` bounds the part of the variation alone, as RFC 6298 §2.3's G does, and not the sum: RTO then
+    /// lies at least `min` above SRTT. Linux and FreeBSD count so.
+    pub min_above_rtt: bool,
 }
 
 impl Default for RtoBounds {
@@ -141,6 +148,7 @@ impl Default for RtoBounds {
             initial: Duration::from_secs(1),
             min: Duration::from_millis(200),
             max: Duration::from_secs(120),
+            min_above_rtt: false,
         }
     }
 }
@@ -176,6 +184,8 @@ pub struct SocketOptions {
     /// How long sent data may stay unacknowledged before the connection ends, instead of
     /// [`data_retries`](Config::data_retries) (RFC 9293 §3.8.3, MUST-21; RFC 5482). Zero is none.
     pub user_timeout: Option<Duration>,
+    /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
+    pub syn_retries: Option<u8>,
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
     pub linger: Option<Duration>,
@@ -206,6 +216,7 @@ impl Default for SocketOptions {
             nodelay: false,
             keep_alive: None,
             user_timeout: None,
+            syn_retries: None,
             linger: None,
             reuse_address: false,
             send_buffer: 256 * 1024,

@@ -119,6 +119,8 @@ pub(crate) struct Connection {
     pub(crate) is_ready: bool,
     /// Whether it is linked into the list of news.
     pub(crate) has_news: bool,
+    /// The state it ended in.
+    ended_in: Option<StateName>,
     /// The last ICMP error since the peer was heard (RFC 5461 §2).
     network_error: Option<NetworkError>,
 }
@@ -221,6 +223,7 @@ impl Connection {
     /// The slot's part of an ending: nothing more is sent, what was received stays readable.
     fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
         self.ended = Some(cause);
+        self.ended_in = Some(from);
         self.send.clear();
         self.receive.forget_out_of_order();
         self.timers = Timers::default();

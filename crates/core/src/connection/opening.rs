@@ -141,6 +141,7 @@ impl Connection {
             keep_alive_probes: 0,
             is_ready: false,
             has_news: false,
+            ended_in: None,
             network_error: None,
         }
     }

@@ -146,6 +146,8 @@ pub struct Status {
     pub first_closer: Option<Initiator>,
     /// Why it ended, once it has.
     pub ended: Option<Cause>,
+    /// The state it ended in, once it has.
+    pub ended_in: Option<StateName>,
     /// What the network said last since the peer was heard (RFC 9293 §3.9.2.2, SHLD-25). When the connection ends
     /// by a timer this tells more than that nobody answered: Linux gives it as the error then.
     pub soft_error: Option<NetworkError>,
@@ -271,6 +273,7 @@ impl Status {
             awaits_accept: false,
             first_closer: None,
             ended: None,
+            ended_in: None,
             soft_error: None,
             timer: Some(timer),
             snd_una: SeqNumber(0),
@@ -352,6 +355,7 @@ impl Connection {
             awaits_accept: matches!(self.owner, Owner::AcceptQueue(_)),
             first_closer: history.first_closer,
             ended: self.ended,
+            ended_in: self.ended_in,
             soft_error: self.network_error,
             timer: self.timer(),
             snd_una: snd.map_or(snd_nxt, |snd| snd.una),

@@ -147,7 +147,10 @@ impl Connection {
             return Some(Cause::UserTimeout);
         }
         let (limit, cause) = match self.state() {
-            State::SynSent(_) => (config.syn_retries, Cause::SynRetries),
+            State::SynSent(_) => {
+                let limit = self.options.syn_retries.unwrap_or(config.syn_retries);
+                (limit, Cause::SynRetries)
+            }
             State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
             _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
             // MUST-21: the user timeout is this connection's own R2, also where it is the longer.

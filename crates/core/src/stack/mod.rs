@@ -130,6 +130,12 @@ impl<O: Observer> Stack<O> {
         &self.cx.config
     }
 
+    /// The settings, to change: those that a connection was made with stay as they are, what is asked anew is
+    /// answered by the new ones. Retries of SYN-ACKs cannot be changed.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.cx.config
+    }
+
     /// What happened how often.
     pub fn counters(&self) -> &Counters {
         &self.cx.counters
@@ -311,6 +317,17 @@ impl<O: Observer> Stack<O> {
     /// Every listener.
     pub fn listeners(&self) -> Vec<ListenerStatus> {
         self.listeners.iter().map(ListenerStatus::from).collect()
+    }
+
+    /// One listener.
+    pub fn listener_status(&self, id: ListenerId) -> Option<ListenerStatus> {
+        self.listeners.get(id).map(ListenerStatus::from)
+    }
+
+    /// Whether `accept` would find a child.
+    pub fn has_acceptable(&self, id: ListenerId) -> bool {
+        let listener = self.listeners.get(id);
+        listener.is_some_and(|listener| !listener.queue.is_empty())
     }
 
     /// The address a listener was bound to, its port chosen if none was given.
