@@ -437,6 +437,22 @@ impl<O: Observer> Stack<O> {
         })
     }
 
+    /// Ends a connection in any state without a word to its peer, as FreeBSD's `tcpdrop` does. Answers whether
+    /// there was one.
+    pub fn forget(&mut self, now: Instant, tuple: &FourTuple) -> bool {
+        self.set_now(now);
+        match self.find(tuple).1 {
+            Some(Place::Connection(index)) => {
+                self.connections[index as usize].end(&mut self.cx, Cause::Abort);
+                self.settle(index);
+            }
+            Some(Place::SynReceived(index)) => self.drop_half_open(index, Cause::Abort),
+            Some(Place::TimeWait(index)) => self.end_time_wait(index, Cause::Abort),
+            None => return false,
+        }
+        true
+    }
+
     /// The options of a socket.
     ///
     /// # Errors

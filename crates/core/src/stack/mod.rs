@@ -318,10 +318,15 @@ impl<O: Observer> Stack<O> {
         self.listeners.iter().map(ListenerStatus::from).collect()
     }
 
+    /// One listener.
+    pub fn listener_status(&self, id: ListenerId) -> Option<ListenerStatus> {
+        self.listeners.get(id).map(ListenerStatus::from)
+    }
+
     /// Whether `accept` would find a child.
     pub fn has_acceptable(&self, id: ListenerId) -> bool {
         let listener = self.listeners.get(id);
-        listener.is_some_and(|listener| listener.queue.len() > 0)
+        listener.is_some_and(|listener| !listener.queue.is_empty())
     }
 
     /// The address a listener was bound to, its port chosen if none was given.

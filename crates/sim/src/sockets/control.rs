@@ -12,12 +12,7 @@ use super::{Endpoint, Errno, Fd, Output, Returned, Sockets};
 const SETTABLE: i32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
 impl<O: Observer> Sockets<O> {
-    pub(super) fn fcntl(
-        &mut self,
-        fd: Fd,
-        command: i32,
-        argument: i32,
-    ) -> Result<Returned, Errno> {
+    pub(super) fn fcntl(&mut self, fd: Fd, command: i32, argument: i32) -> Result<Returned, Errno> {
         let socket = self.get_mut(fd)?;
         match command {
             F_GETFL => return Ok(Returned::ok(socket.flags.into())),

@@ -104,7 +104,10 @@ impl<O: Observer> Sockets<O> {
                 let _it_was_there = self.stack.close_listener(now, id);
             }
             Endpoint::Connection(id) => {
-                let ended = self.stack.status(id).is_none_or(|status| status.ended.is_some());
+                let ended = self
+                    .stack
+                    .status(id)
+                    .is_none_or(|status| status.ended.is_some());
                 if !ended {
                     socket.error = Some(Errno::ECONNRESET);
                 }

@@ -23,7 +23,7 @@ mod verify;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use estab_core::observe::Observer;
+use estab_core::observe::{Observer, StateName};
 use estab_core::{Instant, Secrets, SocketId, Stack, Status};
 
 pub use bench::{Bench, Settings as BenchSettings};
@@ -256,6 +256,40 @@ impl<O: Observer> Sockets<O> {
             progress.deadline = Some(self.now + limit);
         }
         true
+    }
+
+    /// The states of all TCP endpoints as the system's `ss` or `sockstat` names them, with their local ports.
+    pub fn states(&self) -> Vec<(String, u16)> {
+        let name = |state: StateName| match self.profile.system {
+            System::Linux => state.ss().to_owned(),
+            System::FreeBsd if state == StateName::SynReceived => "SYN_RCVD".to_owned(),
+            System::FreeBsd => state.rfc().replace('-', "_"),
+        };
+        let connections = self.stack.statuses().into_iter();
+        let connections = connections.map(|status| (status.state, status.tuple.local().port()));
+        let listeners = self.stack.listeners().into_iter();
+        let listeners = listeners.map(|listener| (StateName::Listen, listener.address.port()));
+        let idle = self.table.values();
+        let idle = idle.filter(|socket| socket.endpoint == Endpoint::None);
+        let idle = idle.map(|socket| {
+            let port = socket.local.map_or(0, |local| local.port());
+            (StateName::Closed, port)
+        });
+        let all = connections.chain(listeners).chain(idle);
+        all.map(|(state, port)| (name(state), port)).collect()
+    }
+
+    /// Ends all connections in a state, named as [`states`](Self::states) names it, without a word.
+    pub fn drop_state(&mut self, state: &str) {
+        let plain = |name: &str| name.replace('_', "-").to_uppercase();
+        let wanted = plain(state);
+        for status in self.stack.statuses() {
+            let (rfc, ss) = (status.state.rfc(), status.state.ss());
+            let freebsd = rfc.replace("RECEIVED", "RCVD");
+            if [rfc, ss, &freebsd].contains(&wanted.as_str()) {
+                let _it_was_there = self.stack.forget(self.now, &status.tuple);
+            }
+        }
     }
 
     /// What `TCP_INFO` tells of a socket.

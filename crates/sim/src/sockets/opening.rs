@@ -8,9 +8,7 @@ use estab_core::observe::{Observer, StateName};
 
 use super::naming::creation_flags;
 use super::symbols::O_NONBLOCK;
-use super::{
-    Association, Endpoint, Errno, Fd, Output, Progress, Returned, Socket, Sockets, Tried,
-};
+use super::{Association, Endpoint, Errno, Fd, Output, Progress, Returned, Socket, Sockets, Tried};
 
 impl<O: Observer> Sockets<O> {
     pub(super) fn connect(
@@ -73,9 +71,10 @@ impl<O: Observer> Sockets<O> {
             .settings
             .connect_timeout
             .map(|limit| self.now + limit);
+        let chooses = socket.local.is_none();
         let connecting = self.stack.connect(self.now, remote, options);
         let id = connecting.map_err(|error| match error {
-            ConnectError::AddressNotOurs if socket.local.is_none() => Errno::ENETUNREACH,
+            ConnectError::AddressNotOurs if chooses => Errno::ENETUNREACH,
             ConnectError::AddressNotOurs => Errno::EINVAL,
             ConnectError::Unreachable if remote.port() == 0 => Errno::EADDRNOTAVAIL,
             ConnectError::Unreachable => Errno::ENETUNREACH,
@@ -103,6 +102,7 @@ impl<O: Observer> Sockets<O> {
         let id = listener.listener().ok_or(Errno::EINVAL)?;
         let accepted = self.stack.accept(self.now, id);
         let Some(connection) = accepted.map_err(|_| Errno::EINVAL)? else {
+            let listener = self.get(fd)?;
             let (blocks, limit) = (listener.blocks(), listener.settings.receive_timeout);
             return if self.may_wait(progress, blocks, limit) {
                 Ok(None)

@@ -16,7 +16,10 @@ impl<O: Observer> Sockets<O> {
         timeout: Option<Duration>,
         progress: &mut Progress,
     ) -> Option<Returned> {
-        let events: Vec<i16> = fds.iter().map(|&(fd, asked)| self.asked(fd, asked)).collect();
+        let events: Vec<i16> = fds
+            .iter()
+            .map(|&(fd, asked)| self.asked(fd, asked))
+            .collect();
         let ready = events.iter().filter(|events| **events != 0).count();
         let blocks = timeout.is_none_or(|limit| !limit.is_zero());
         if ready == 0 && self.may_wait(progress, blocks, timeout) {

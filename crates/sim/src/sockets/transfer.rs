@@ -84,10 +84,9 @@ impl<O: Observer> Sockets<O> {
         let now = self.now;
         let socket = self.get_mut(fd)?;
         let nothing = Returned::with(0, Output::Bytes(Vec::new(), 0));
-        if !socket.is_done {
-            if let Some(error) = socket.error.take() {
-                return Err(error);
-            }
+        let error = socket.error.take_if(|_| !socket.is_done);
+        if let Some(error) = error {
+            return Err(error);
         }
         if socket.is_done || socket.shut_read {
             if let Some(id) = socket.connection() {

@@ -140,12 +140,7 @@ impl<O: Observer> Sockets<O> {
         Ok(Returned::ok(0))
     }
 
-    pub(super) fn get_option(
-        &mut self,
-        fd: Fd,
-        name: Name,
-        len: usize,
-    ) -> Result<Returned, Errno> {
+    pub(super) fn get_option(&mut self, fd: Fd, name: Name, len: usize) -> Result<Returned, Errno> {
         self.get(fd)?;
         let value = match name.0 {
             SOL_SOCKET => self.socket_option(fd, name.1)?,

@@ -146,9 +146,7 @@ impl<O: Observer> Sockets<O> {
             SO_ACCEPTCONN => flag(matches!(socket.endpoint, Endpoint::Listener(_))),
             SO_MAX_PACING_RATE => OptionValue::Int(-1),
             SO_INCOMING_NAPI_ID => OptionValue::Int(0),
-            _ if STORED.contains(&name) => {
-                OptionValue::Int(settings.stored((SOL_SOCKET, name), 0))
-            }
+            _ if STORED.contains(&name) => OptionValue::Int(settings.stored((SOL_SOCKET, name), 0)),
             _ => return Err(Errno::ENOPROTOOPT),
         })
     }

@@ -56,6 +56,15 @@ impl Profile {
         }
         Ok(())
     }
+
+    /// Why nothing depends on a setting that is taken with any value.
+    #[must_use]
+    pub fn without_effect(name: &str) -> Option<&'static str> {
+        TABLE.iter().find_map(|(known, effect)| match effect {
+            Any(why) if *known == name => Some(*why),
+            _ => None,
+        })
+    }
 }
 
 fn number(word: &str) -> Option<i64> {
@@ -195,10 +204,16 @@ const TABLE: &[(&str, Effect)] = &[
     ("net.ipv4.tcp_ecn", Always(&[0, 2], NO_ECN)),
     ("net.ipv4.tcp_ecn_option", Any(NO_ECN)),
     ("net.ipv4.tcp_ecn_fallback", Any(NO_ECN)),
-    ("net.ipv4.tcp_abort_on_overflow", Always(&[0], "a child for which there is no room waits")),
+    (
+        "net.ipv4.tcp_abort_on_overflow",
+        Always(&[0], "a child for which there is no room waits"),
+    ),
     (
         "net.ipv4.tcp_adv_win_scale",
-        Always(&[1], "estab offers half of the receive buffer as Linux counts it"),
+        Always(
+            &[1],
+            "estab offers half of the receive buffer as Linux counts it",
+        ),
     ),
     (
         "net.ipv4.tcp_moderate_rcvbuf",
@@ -207,7 +222,10 @@ const TABLE: &[(&str, Effect)] = &[
     ("net.ipv4.tcp_min_tso_segs", Any(NO_OFFLOAD)),
     ("net.ipv4.tcp_tso_win_divisor", Any(NO_OFFLOAD)),
     ("net.ipv4.tcp_tso_rtt_log", Any(NO_OFFLOAD)),
-    ("net.ipv4.tcp_autocorking", Any("estab writes what it may at once")),
+    (
+        "net.ipv4.tcp_autocorking",
+        Any("estab writes what it may at once"),
+    ),
     ("net.ipv4.tcp_pacing_ss_ratio", Any(NO_PACING)),
     ("net.ipv4.tcp_pacing_ca_ratio", Any(NO_PACING)),
     ("net.ipv4.tcp_no_metrics_save", Any(NO_CACHE)),
@@ -232,10 +250,22 @@ const TABLE: &[(&str, Effect)] = &[
         Any("estab sends no tail loss probes"),
     ),
     ("net.ipv4.tcp_recovery", Any("estab has no RACK yet")),
-    ("net.ipv4.tcp_thin_linear_timeouts", Always(&[0], "estab backs off exponentially")),
-    ("net.ipv4.tcp_mtu_probing", Always(&[0], "estab sends no probes of the path MTU")),
-    ("net.ipv4.tcp_tw_reuse", Always(&[0, 2], "connect never takes a port in TIME-WAIT")),
-    ("net.ipv4.tcp_invalid_ratelimit", Always(&[500], "challenge ACKs come twice a second at most")),
+    (
+        "net.ipv4.tcp_thin_linear_timeouts",
+        Always(&[0], "estab backs off exponentially"),
+    ),
+    (
+        "net.ipv4.tcp_mtu_probing",
+        Always(&[0], "estab sends no probes of the path MTU"),
+    ),
+    (
+        "net.ipv4.tcp_tw_reuse",
+        Always(&[0, 2], "connect never takes a port in TIME-WAIT"),
+    ),
+    (
+        "net.ipv4.tcp_invalid_ratelimit",
+        Always(&[500], "challenge ACKs come twice a second at most"),
+    ),
     ("net.ipv4.tcp_fastopen", Any(NO_FAST_OPEN)),
     ("net.ipv4.tcp_fastopen_key", Any(NO_FAST_OPEN)),
     ("net.ipv4.tcp_fastopen_cookies", Any(NO_FAST_OPEN)),
@@ -255,7 +285,10 @@ const TABLE: &[(&str, Effect)] = &[
         "net.inet.tcp.recvspace",
         Number(|p, v| p.receive_buffer = size(v)),
     ),
-    ("net.inet.tcp.sendspace", Number(|p, v| p.send_buffer = size(v))),
+    (
+        "net.inet.tcp.sendspace",
+        Number(|p, v| p.send_buffer = size(v)),
+    ),
     (
         "kern.ipc.maxsockbuf",
         Number(|p, v| {
@@ -267,12 +300,18 @@ const TABLE: &[(&str, Effect)] = &[
         "net.inet.tcp.delacktime",
         Number(|p, v| p.config.delayed_ack = millis(v)),
     ),
-    ("net.inet.tcp.keepidle", Number(|p, v| p.keep_alive.idle = millis(v))),
+    (
+        "net.inet.tcp.keepidle",
+        Number(|p, v| p.keep_alive.idle = millis(v)),
+    ),
     (
         "net.inet.tcp.keepintvl",
         Number(|p, v| p.keep_alive.interval = millis(v)),
     ),
-    ("net.inet.tcp.keepcnt", Number(|p, v| p.keep_alive.count = small(v))),
+    (
+        "net.inet.tcp.keepcnt",
+        Number(|p, v| p.keep_alive.count = small(v)),
+    ),
     (
         "net.inet.tcp.keepinit",
         Number(|p, v| p.connect_timeout = Some(millis(v))),
@@ -304,7 +343,10 @@ const TABLE: &[(&str, Effect)] = &[
     ),
     (
         "net.inet.tcp.insecure_syn",
-        Always(&[0], "a SYN in the window draws a challenge ACK (RFC 5961 §4.2)"),
+        Always(
+            &[0],
+            "a SYN in the window draws a challenge ACK (RFC 5961 §4.2)",
+        ),
     ),
     (
         "net.inet.tcp.drop_synfin",
@@ -312,9 +354,15 @@ const TABLE: &[(&str, Effect)] = &[
     ),
     (
         "net.inet.tcp.icmp_may_rst",
-        Always(&[1], "an ICMP error ends a connection that is being opened (RFC 5461 §4)"),
+        Always(
+            &[1],
+            "an ICMP error ends a connection that is being opened (RFC 5461 §4)",
+        ),
     ),
-    ("net.inet.tcp.blackhole", Always(&[0], "a segment for nobody draws a RST")),
+    (
+        "net.inet.tcp.blackhole",
+        Always(&[0], "a segment for nobody draws a RST"),
+    ),
     ("net.inet.tcp.ecn.enable", Always(&[0, 2], NO_ECN)),
     ("net.inet.tcp.ecn.maxretries", Any(NO_ECN)),
     (
@@ -336,20 +384,47 @@ const TABLE: &[(&str, Effect)] = &[
         "net.inet.tcp.pmtud_blackhole_detection",
         Always(&[0], "estab does not look for black holes of the path MTU"),
     ),
-    ("net.inet.tcp.pmtud_blackhole_mss", Any("estab does not look for black holes")),
-    ("net.inet.tcp.v6pmtud_blackhole_mss", Any("estab does not look for black holes")),
-    ("net.inet.tcp.mssdflt", Always(&[536], "a peer that says nothing gets 536 bytes")),
-    ("net.inet.tcp.v6mssdflt", Always(&[1220], "a peer that says nothing gets 1220 bytes")),
+    (
+        "net.inet.tcp.pmtud_blackhole_mss",
+        Any("estab does not look for black holes"),
+    ),
+    (
+        "net.inet.tcp.v6pmtud_blackhole_mss",
+        Any("estab does not look for black holes"),
+    ),
+    (
+        "net.inet.tcp.mssdflt",
+        Always(&[536], "a peer that says nothing gets 536 bytes"),
+    ),
+    (
+        "net.inet.tcp.v6mssdflt",
+        Always(&[1220], "a peer that says nothing gets 1220 bytes"),
+    ),
     (
         "net.inet.tcp.tolerate_missing_ts",
-        Always(&[0], "a segment without the agreed timestamps is dropped (RFC 7323 §3.2)"),
+        Always(
+            &[0],
+            "a segment without the agreed timestamps is dropped (RFC 7323 §3.2)",
+        ),
     ),
-    ("net.inet.tcp.fastopen.client_enable", Always(&[0], NO_FAST_OPEN)),
-    ("net.inet.tcp.fastopen.server_enable", Always(&[0], NO_FAST_OPEN)),
+    (
+        "net.inet.tcp.fastopen.client_enable",
+        Always(&[0], NO_FAST_OPEN),
+    ),
+    (
+        "net.inet.tcp.fastopen.server_enable",
+        Always(&[0], NO_FAST_OPEN),
+    ),
     ("net.inet.tcp.udp_tunneling_port", Always(&[0], NO_UDP)),
     ("net.inet.tcp.udp_tunneling_overhead", Any(NO_UDP)),
-    ("net.inet.tcp.recvbuf_auto", Any("estab's buffers have one size")),
-    ("net.inet.tcp.sendbuf_auto", Any("estab's buffers have one size")),
+    (
+        "net.inet.tcp.recvbuf_auto",
+        Any("estab's buffers have one size"),
+    ),
+    (
+        "net.inet.tcp.sendbuf_auto",
+        Any("estab's buffers have one size"),
+    ),
     ("net.inet.tcp.tso", Any(NO_OFFLOAD)),
     ("net.inet.tcp.functions_default", Any("estab has one stack")),
 ];
