@@ -19,13 +19,13 @@ pub(crate) unsafe fn read(
         return Err(Errno(libc::EFAULT));
     }
     let len = len as usize;
-    if len < mem::size_of::<libc::sa_family_t>() {
+    if len < size_of::<libc::sa_family_t>() {
         return Err(Errno(libc::EINVAL));
     }
     // SAFETY: any bytes are a valid `sockaddr_storage`; it is zeroed, then at most its size is copied.
     let storage = unsafe {
         let mut storage: sockaddr_storage = mem::zeroed();
-        let room = mem::size_of::<sockaddr_storage>();
+        let room = size_of::<sockaddr_storage>();
         ptr::copy_nonoverlapping(
             address.cast::<u8>(),
             (&raw mut storage).cast::<u8>(),
@@ -35,7 +35,7 @@ pub(crate) unsafe fn read(
     };
     match i32::from(storage.ss_family) {
         libc::AF_UNSPEC => Ok(None),
-        libc::AF_INET if len >= mem::size_of::<sockaddr_in>() => {
+        libc::AF_INET if len >= size_of::<sockaddr_in>() => {
             // SAFETY: the storage is larger than, and aligned for, any socket address.
             let v4 = unsafe { &*(&raw const storage).cast::<sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
@@ -43,7 +43,7 @@ pub(crate) unsafe fn read(
                 SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into(),
             ))
         }
-        libc::AF_INET6 if len >= mem::size_of::<sockaddr_in6>() => {
+        libc::AF_INET6 if len >= size_of::<sockaddr_in6>() => {
             // SAFETY: as above.
             let v6 = unsafe { &*(&raw const storage).cast::<sockaddr_in6>() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
@@ -71,13 +71,13 @@ pub(crate) unsafe fn write(from: SocketAddr, address: *mut sockaddr, len: *mut s
             v4.sin_family = libc::AF_INET as libc::sa_family_t;
             v4.sin_port = from.port().to_be();
             v4.sin_addr.s_addr = u32::from(*from.ip()).to_be();
-            ((&raw const v4).cast::<u8>(), mem::size_of::<sockaddr_in>())
+            ((&raw const v4).cast::<u8>(), size_of::<sockaddr_in>())
         }
         SocketAddr::V6(from) => {
             v6.sin6_family = libc::AF_INET6 as libc::sa_family_t;
             v6.sin6_port = from.port().to_be();
             v6.sin6_addr.s6_addr = from.ip().octets();
-            ((&raw const v6).cast::<u8>(), mem::size_of::<sockaddr_in6>())
+            ((&raw const v6).cast::<u8>(), size_of::<sockaddr_in6>())
         }
     };
     // SAFETY: the caller promises `*len` bytes at `address`; no more than that is written.

@@ -83,7 +83,7 @@ fn value_of(option: (c_int, c_int), bytes: &[u8]) -> Result<OptionValue, Errno> 
     match option {
         (libc::SOL_SOCKET, libc::SO_LINGER) => Ok(OptionValue::Linger(number(0)?, number(4)?)),
         (libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
-            if bytes.len() < mem::size_of::<timeval>() {
+            if bytes.len() < size_of::<timeval>() {
                 return Err(Errno(libc::EINVAL));
             }
             // SAFETY: there are enough bytes, and any are a valid `timeval`.
@@ -136,7 +136,7 @@ fn bytes_of(value: &OptionValue) -> Vec<u8> {
     match value {
         OptionValue::Int(value) => value.to_ne_bytes().to_vec(),
         OptionValue::Linger(on, seconds) => {
-            debug_assert_eq!(mem::size_of::<linger>(), 8);
+            debug_assert_eq!(size_of::<linger>(), 8);
             [on.to_ne_bytes(), seconds.to_ne_bytes()].concat()
         }
         OptionValue::Time(time) => {

@@ -47,7 +47,7 @@ impl Library {
     fn listener(&self) -> c_int {
         let fd = self.socket();
         let address = address(LOCAL, 8080);
-        let len = mem::size_of::<sockaddr_in>() as socklen_t;
+        let len = size_of::<sockaddr_in>() as socklen_t;
         // SAFETY: the address lives longer than the call.
         let bound = unsafe { (self.0.bind)(self.0.userdata, fd, (&raw const address).cast(), len) };
         assert_eq!(bound, 0);
@@ -70,9 +70,8 @@ impl Library {
 
     fn send(&self, packet: &[u8]) {
         // SAFETY: the packet lives longer than the call.
-        let sent = unsafe {
-            (self.0.netdev_send)(self.0.userdata, packet.as_ptr().cast(), packet.len())
-        };
+        let sent =
+            unsafe { (self.0.netdev_send)(self.0.userdata, packet.as_ptr().cast(), packet.len()) };
         assert_eq!(sent, 0);
     }
 
@@ -218,7 +217,11 @@ fn receiving_lets_time_pass_until_a_timer_sends() {
     let (_, first) = library.receive();
     let (again, second) = library.receive();
     assert!(!again.is_empty());
-    assert_eq!((second - first).as_millis(), 1000, "the SYN,ACK again after 1 s");
+    assert_eq!(
+        (second - first).as_millis(),
+        1000,
+        "the SYN,ACK again after 1 s"
+    );
 }
 
 #[test]
@@ -246,7 +249,10 @@ fn descriptors_are_numbers_that_the_kernel_gives_to_nobody_else() {
 fn what_is_not_there_answers_enosys() {
     let library = Library::new("");
     // SAFETY: the interface's own data.
-    assert_eq!(unsafe { (library.0.epoll_create)(library.0.userdata, 1) }, -1);
+    assert_eq!(
+        unsafe { (library.0.epoll_create)(library.0.userdata, 1) },
+        -1
+    );
     assert_eq!(errno(), libc::ENOSYS);
 }
 
@@ -258,7 +264,14 @@ fn options_pass_both_ways() {
     let (level, name) = (libc::IPPROTO_TCP, libc::TCP_NODELAY);
     // SAFETY: four bytes of value.
     let set = unsafe {
-        (library.0.setsockopt)(library.0.userdata, fd, level, name, (&raw const one).cast(), len)
+        (library.0.setsockopt)(
+            library.0.userdata,
+            fd,
+            level,
+            name,
+            (&raw const one).cast(),
+            len,
+        )
     };
     assert_eq!(set, 0);
     let (mut value, mut room) = (0_i32, 4 as socklen_t);
