@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use estab_sim::sockets::{Bench, BenchSettings, Profile, System};
+use estab_sim::sockets::{Bench, BenchSettings, Profile};
 
 /// How the stack is set up: `NAME=VALUE` words, separated by commas or blanks.
 ///
@@ -14,7 +14,7 @@ use estab_sim::sockets::{Bench, BenchSettings, Profile, System};
 /// | `seed` | what the secrets follow from, 0 if left out |
 /// | a sysctl | `net.ipv4.tcp_timestamps=0`, `net.inet.tcp.sack.enable=0`, … |
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     profile: Profile,
     bench: BenchSettings,
 }
@@ -24,7 +24,7 @@ impl Settings {
     ///
     /// # Errors
     /// The first word that is not understood, and what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let words = || {
             let words = text.split([',', ' ', '\n', '\t']);
             words.filter(|word| !word.is_empty()).map(|word| {
@@ -69,15 +69,8 @@ impl Settings {
     }
 
     /// A host set up so.
-    #[must_use]
-    pub fn bench(&self) -> Bench {
+    pub(crate) fn bench(&self) -> Bench {
         Bench::new(self.profile.clone(), &self.bench)
-    }
-
-    /// Whose defaults it has.
-    #[must_use]
-    pub fn system(&self) -> System {
-        self.profile.system
     }
 }
 
@@ -101,12 +94,13 @@ fn number(name: &str, value: &str, range: std::ops::RangeInclusive<u64>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use estab_sim::sockets::System;
 
     #[test]
     fn words_are_separated_by_commas_or_blanks() {
         let settings = Settings::parse("system=freebsd, mtu=1280\nnet.inet.tcp.sack.enable=0");
         let settings = settings.expect("all are known");
-        assert_eq!(settings.system(), System::FreeBsd);
+        assert_eq!(settings.profile.system, System::FreeBsd);
         assert_eq!(settings.bench.mtu, 1280);
     }
 

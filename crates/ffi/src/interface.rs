@@ -88,7 +88,7 @@ pub struct Interface {
 }
 
 /// Fills `interface` with a stack of its own. `flags` is what stands behind `--so_flags`: words `NAME=VALUE`
-/// separated by commas or blanks, see [`Settings`]; an unknown one ends the process with a message, as
+/// separated by commas or blanks, see `docs/packetdrill.md`; an unknown one ends the process with a message, as
 /// packetdrill itself does with its options.
 ///
 /// # Safety

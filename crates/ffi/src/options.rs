@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_long, c_ulong, c_void};
 use std::time::Duration;
-use std::{mem, ptr, slice};
+use std::{ptr, slice};
 
 use estab_sim::sockets::{Call, Errno, OptionValue, Output, Returned};
 use libc::{linger, socklen_t, timeval};

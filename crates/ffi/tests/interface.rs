@@ -249,10 +249,8 @@ fn descriptors_are_numbers_that_the_kernel_gives_to_nobody_else() {
 fn what_is_not_there_answers_enosys() {
     let library = Library::new("");
     // SAFETY: the interface's own data.
-    assert_eq!(
-        unsafe { (library.0.epoll_create)(library.0.userdata, 1) },
-        -1
-    );
+    let created = unsafe { (library.0.epoll_create)(library.0.userdata, 1) };
+    assert_eq!(created, -1);
     assert_eq!(errno(), libc::ENOSYS);
 }
 
