@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::IntoRawFd as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -34,8 +34,9 @@ pub(crate) struct World {
 
 pub(crate) struct Inside {
     bench: Bench,
-    /// The descriptors packetdrill knows are the kernel's, so that nobody else gets their numbers.
-    reserved: HashMap<c_int, (Fd, File)>,
+    /// The descriptors packetdrill knows are the kernel's, so that nobody else gets their numbers. Those that are left
+    /// at the end packetdrill closes itself.
+    reserved: HashMap<c_int, Fd>,
     blocked: Vec<CallId>,
 }
 
@@ -89,24 +90,24 @@ impl World {
     /// The descriptor of ours that packetdrill knows by a number of the kernel's.
     pub(crate) fn fd(&self, theirs: c_int) -> Fd {
         // A number we never gave is no socket of ours: the call answers EBADF.
-        self.lock()
-            .reserved
-            .get(&theirs)
-            .map_or(-1, |(ours, _)| *ours)
+        self.lock().reserved.get(&theirs).copied().unwrap_or(-1)
     }
 
     /// Reserves a number of the kernel's for a new descriptor.
     pub(crate) fn reserve(&self, ours: Fd) -> Result<c_int, Errno> {
         let file = File::open("/dev/null")
             .map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
-        let theirs = file.as_raw_fd();
-        self.lock().reserved.insert(theirs, (ours, file));
+        let theirs = file.into_raw_fd();
+        self.lock().reserved.insert(theirs, ours);
         Ok(theirs)
     }
 
     /// Gives a number back to the kernel.
     pub(crate) fn release(&self, theirs: c_int) {
-        self.lock().reserved.remove(&theirs);
+        if self.lock().reserved.remove(&theirs).is_some() {
+            // SAFETY: the number was reserved above and is given back once: it is no longer in the table.
+            unsafe { libc::close(theirs) };
+        }
     }
 
     /// A packet arrives.
