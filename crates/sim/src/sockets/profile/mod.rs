@@ -55,7 +55,7 @@ impl Profile {
             system: System::Linux,
             config: Config {
                 max_receive_buffer: 15 << 20,
-                syn_retries: 5,
+                syn_retries: 6,
                 reset_ends_time_wait: true,
                 rto: RtoBounds {
                     min_above_rtt: true,
