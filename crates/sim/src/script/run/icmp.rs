@@ -168,7 +168,12 @@ fn kind_v4(name: &str) -> (Option<u8>, Codes) {
         ("precedence_violation", 14),
         ("precedence_cutoff", 15),
     ];
-    const EXCEEDED: Codes = &[("ttl_exceeded", 0), ("exceeded_frag_time", 1)];
+    const EXCEEDED: Codes = &[
+        ("ttl_exceeded_in_transit", 0),
+        ("frag_reass_exceeded", 1),
+        ("exceeded_hop_limit", 0),
+        ("exceeded_frag_time", 1),
+    ];
     let kind = match name {
         "echo_reply" => 0,
         "unreachable" => 3,
@@ -216,6 +221,7 @@ fn kind_v6(name: &str) -> (Option<u8>, Codes) {
         "parameter_problem" => (Some(4), PROBLEM),
         "echo_request" => (Some(128), &[]),
         "echo_reply" => (Some(129), &[]),
+        "router_advertisement" => (Some(134), &[]),
         _ => (None, &[]),
     }
 }

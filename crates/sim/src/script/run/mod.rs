@@ -81,6 +81,8 @@ struct Runner<'a> {
     schedule: Schedule,
     /// The call that blocks while other events happen.
     blocking: Option<Blocking<'a>>,
+    /// The same, once it has ended and until it is looked at.
+    ended: Option<(Blocking<'a>, super::Outcome)>,
     /// Packets that have left and that no event has asked for yet.
     unread: std::collections::VecDeque<Sent>,
     ladder: Ladder,
@@ -99,6 +101,7 @@ impl<'a> Runner<'a> {
             under_test: None,
             schedule: Schedule::default(),
             blocking: None,
+            ended: None,
             unread: std::collections::VecDeque::new(),
             ladder: Ladder::default(),
             notes: Vec::new(),
