@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::super::ast::{self, Expression};
-use super::super::mapping::{Connection, Stage, bytes_from};
+use super::super::mapping::{Connection, Stage, bytes_from, first_wrong};
 use super::super::report::Failure;
 use super::super::Runner;
 use super::arguments::{self, Arguments, Buffer};
@@ -250,6 +250,10 @@ impl Runner<'_> {
         let (fd, place) = self.descriptor(arguments.int(0)?)?;
         let sent = self.connections[place].content.sent;
         let fill = |len: usize| bytes_from(sent, len);
+        let given = |bytes: Vec<u8>, len: usize| match bytes.len() < len {
+            true => Err(Failure::new(format!("the string has {} bytes, not {len}", bytes.len()))),
+            false => Ok(bytes[..len].to_vec()),
+        };
         let (data, flags, is_addressed) = match arguments.name {
             "writev" => {
                 arguments.count(3..=3)?;
@@ -269,10 +273,13 @@ impl Runner<'_> {
                 arguments.count(count..=count)?;
                 let len = arguments.len_at(2)?;
                 let flags = if count > 3 { arguments.int(3)? } else { 0 };
-                if matches!(arguments.buffer(1)?, Buffer::Null) && len > 0 {
-                    return Err(Failure::unsupported("a buffer at NULL"));
-                }
-                (fill(len), flags, count == 6 && arguments.is_ellipsis(4))
+                let data = match arguments.buffer(1)? {
+                    Buffer::Any => fill(len),
+                    Buffer::Bytes(bytes) => given(bytes, len)?,
+                    Buffer::Null if len == 0 => Vec::new(),
+                    Buffer::Null => return Err(Failure::unsupported("a buffer at NULL")),
+                };
+                (data, flags, count == 6 && arguments.is_ellipsis(4))
             }
         };
         let to = (self.config.remote_ip(), self.config.connect_port);
@@ -370,7 +377,12 @@ impl Runner<'_> {
                     ..Connection::new(Stage::Connecting)
                 };
             }
-            Call::Send { flags, .. } | Call::Receive { flags, .. } => {
+            Call::Send { flags, data, .. } => {
+                let content = &mut connection.content;
+                content.is_unknown |= flags & symbols::MSG_OOB != 0;
+                content.is_unknown |= first_wrong(content.sent, data).is_some();
+            }
+            Call::Receive { flags, .. } => {
                 connection.content.is_unknown |= flags & symbols::MSG_OOB != 0;
             }
             _ => {}
