@@ -5,7 +5,7 @@ use std::time::Duration;
 use estab_core::observe::{Observer, StateName};
 
 use super::symbols::{
-    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM,
+    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM,
 };
 use super::{Endpoint, Fd, Output, Progress, Returned, Socket, Sockets};
 
@@ -60,15 +60,26 @@ impl<O: Observer> Sockets<O> {
             events |= POLLIN | POLLRDNORM | POLLRDHUP;
         }
         if !matches!(state, StateName::SynSent | StateName::SynReceived) {
-            let unread = status.as_ref().map_or(0, |status| status.unread);
+            let unread = status
+                .as_ref()
+                .map_or(0, |status| self.readable(socket, status));
+            if status
+                .as_ref()
+                .is_some_and(|status| self.has_urgent_byte(socket, status))
+            {
+                events |= POLLPRI;
+            }
             if unread >= socket.settings.receive_low_water.max(1) {
                 events |= POLLIN | POLLRDNORM;
             }
             let unacknowledged = status.as_ref().map_or(0, |status| status.unacknowledged);
             let unconnected = socket.connection().is_none();
-            // Linux tells of room only when a third of the buffer is free.
+            // Linux tells of room only when a third of the buffer is free, and half of what may wait unsent.
+            let unsent = status.as_ref().map_or(0, |status| status.unsent);
+            let few = unsent.saturating_mul(2) < socket.settings.not_sent_limit(&self.profile);
             let free = self.room(fd);
-            if unconnected || socket.shut_write || (free > 0 && free >= unacknowledged / 2) {
+            let has_room = free > 0 && free >= unacknowledged / 2 && few;
+            if unconnected || socket.shut_write || has_room {
                 events |= POLLOUT | POLLWRNORM;
             }
         }

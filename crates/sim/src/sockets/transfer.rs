@@ -5,7 +5,9 @@ use estab_core::observe::{Observer, StateName};
 use super::symbols::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
-use super::{Endpoint, Errno, Fd, Output, Progress, Returned, SocketId, Sockets, Tried};
+use super::{
+    Endpoint, Errno, Fd, NULL_BUFFER, Output, Progress, Returned, SocketId, Sockets, Tried,
+};
 
 impl<O: Observer> Sockets<O> {
     pub(super) fn receive(
@@ -23,7 +25,7 @@ impl<O: Observer> Sockets<O> {
             return Err(Errno::ENOTCONN);
         }
         if flags & MSG_OOB != 0 {
-            return self.receive_urgent(fd);
+            return self.receive_urgent(fd, flags).map(Some);
         }
         let Some(id) = socket.connection() else {
             return self.receive_nothing(fd, false).map(Some);
@@ -35,10 +37,18 @@ impl<O: Observer> Sockets<O> {
         } else {
             socket.settings.receive_low_water.min(len)
         };
-        let arrived = self.take(id, len, flags, progress);
+        let waits = self
+            .stack
+            .status(id)
+            .is_some_and(|status| status.unread > 0);
+        if flags & NULL_BUFFER != 0 && flags & MSG_TRUNC == 0 && waits && len > 0 {
+            return Err(Errno::EFAULT);
+        }
+        let arrived = self.take((fd, id), len, flags, progress);
         let socket = self.get(fd)?;
         let is_over = socket.error.is_some() || socket.shut_read;
-        if arrived >= least.max(1) || (arrived > 0 && is_over) || len == 0 {
+        let stops = is_over || self.is_at_mark(id);
+        if arrived >= least.max(1) || (arrived > 0 && stops) || len == 0 {
             return Ok(Some(received(progress)));
         }
         if !is_over && self.may_wait(progress, blocks, limit) {
@@ -50,32 +60,40 @@ impl<O: Observer> Sockets<O> {
         self.receive_nothing(fd, true).map(Some)
     }
 
-    /// Takes what is there, up to `len` with what was taken before; answers how much that makes.
-    fn take(&mut self, id: SocketId, len: usize, flags: i32, progress: &mut Progress) -> usize {
+    /// Takes what is there, up to `len` with what was taken before, but not across the mark of urgent data; answers
+    /// how much that makes.
+    fn take(
+        &mut self,
+        (fd, id): (Fd, SocketId),
+        len: usize,
+        flags: i32,
+        progress: &mut Progress,
+    ) -> usize {
         let peeks = flags & MSG_PEEK != 0;
         if peeks {
             progress.received.clear();
         }
-        let discards = flags & MSG_TRUNC != 0 && !peeks;
-        let before = progress.received.len() + progress.moved;
-        let unread = self.stack.status(id).map_or(0, |status| status.unread);
-        let wanted = len.saturating_sub(before).min(unread);
-        if wanted == 0 {
-            return before;
+        loop {
+            let before = progress.received.len() + progress.moved;
+            if before > 0 && (peeks || self.is_at_mark(id)) {
+                return before;
+            }
+            if !peeks {
+                self.pass_urgent_byte(fd, id);
+            }
+            let unread = self.stack.status(id).map_or(0, |status| status.unread);
+            let mut bytes = vec![0; len.saturating_sub(before).min(unread)];
+            let got = match bytes.len() {
+                0 => Ok(0),
+                _ if peeks => self.stack.peek(self.now, id, &mut bytes),
+                _ => self.stack.read(self.now, id, &mut bytes),
+            };
+            match got.unwrap_or(0) {
+                0 => return before,
+                got if flags & MSG_TRUNC != 0 && !peeks => progress.moved += got,
+                got => progress.received.extend_from_slice(&bytes[..got]),
+            }
         }
-        let mut bytes = vec![0; wanted];
-        let got = if peeks {
-            self.stack.peek(self.now, id, &mut bytes)
-        } else {
-            self.stack.read(self.now, id, &mut bytes)
-        };
-        let got = got.unwrap_or(0);
-        if discards {
-            progress.moved += got;
-        } else {
-            progress.received.extend_from_slice(&bytes[..got]);
-        }
-        before + got
     }
 
     /// What a receive answers that found no byte and does not wait: end of file, an error told once, or that
@@ -102,12 +120,6 @@ impl<O: Observer> Sockets<O> {
         })
     }
 
-    /// MSG_OOB: the core delivers urgent data in line, so there is never any to be read apart.
-    fn receive_urgent(&mut self, fd: Fd) -> Tried {
-        self.get(fd)?;
-        Err(Errno::EINVAL)
-    }
-
     pub(super) fn send(
         &mut self,
         fd: Fd,
@@ -131,13 +143,20 @@ impl<O: Observer> Sockets<O> {
         if socket.error.is_some() || socket.shut_write {
             return self.send_failed(fd, progress).map(Some);
         }
+        if flags & NULL_BUFFER != 0 && !data.is_empty() {
+            return Err(Errno::EFAULT);
+        }
         self.mark_more(fd, flags & MSG_MORE != 0);
         if let Some(id) = self.get(fd)?.connection() {
             let room = self.room(fd);
             let rest = &data[progress.moved..];
             let rest = &rest[..rest.len().min(room)];
             if !rest.is_empty() {
-                progress.moved += self.stack.write(self.now, id, rest).unwrap_or(0);
+                progress.moved += if flags & MSG_OOB != 0 {
+                    self.stack.write_urgent(self.now, id, rest).unwrap_or(0)
+                } else {
+                    self.stack.write(self.now, id, rest).unwrap_or(0)
+                };
             }
         }
         if progress.moved < data.len() && self.may_wait(progress, blocks, limit) {
@@ -204,8 +223,11 @@ impl<O: Observer> Sockets<O> {
         let free = settings
             .core_send_buffer()
             .saturating_sub(status.unacknowledged);
-        let unsent_limit = settings.not_sent_limit(&self.profile);
-        free.min(unsent_limit.saturating_sub(status.unsent))
+        // What may be sent at once does not wait: it does not count against TCP_NOTSENT_LOWAT.
+        let window = status.cwnd.min(status.snd_wnd);
+        let at_once = window.saturating_sub(status.in_flight) as usize;
+        let limit = settings.not_sent_limit(&self.profile);
+        free.min(limit.saturating_add(at_once).saturating_sub(status.unsent))
     }
 }
 

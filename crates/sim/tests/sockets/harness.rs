@@ -45,6 +45,7 @@ pub(crate) struct Seg {
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) window: u16,
+    pub(crate) urgent: u16,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     pub(crate) options: Vec<u8>,
@@ -59,6 +60,8 @@ pub(crate) struct Story {
     irs: u32,
     our_port: u16,
     their_port: u16,
+    /// The urgent pointer of the peer's next segment.
+    urgent: u16,
 }
 
 impl Story {
@@ -77,6 +80,7 @@ impl Story {
             irs: 5_000,
             our_port: OUR_PORT,
             their_port: THEIR_PORT,
+            urgent: 0,
         }
     }
 
@@ -180,7 +184,7 @@ impl Story {
     /// `revents`, without waiting.
     pub(crate) fn poll(&mut self, fd: Fd) -> i32 {
         let call = Call::Poll {
-            fds: vec![(fd, -1 & 0x7fff)],
+            fds: vec![(fd, 0x7fff)],
             timeout: Some(Duration::ZERO),
         };
         match self.call(call).unwrap().1 {
@@ -279,12 +283,17 @@ impl Story {
 
     /// The peer opens a connection from a port of its own.
     pub(crate) fn handshake(&mut self, port: u16) {
-        self.their_port = port;
-        self.our_port = OUR_PORT;
-        self.inject(SYN, 0, 0, &[]);
+        self.syn_from(port);
         let syn_ack = self.expect();
         assert_eq!((syn_ack.flags, syn_ack.ack), (SYN | ACK, 1));
         self.inject(ACK, 1, 1, &[]);
+    }
+
+    /// The peer's SYN from a port of its own.
+    pub(crate) fn syn_from(&mut self, port: u16) {
+        self.their_port = port;
+        self.our_port = OUR_PORT;
+        self.inject(SYN, 0, 0, &[]);
     }
 
     /// A listener and a connection accepted from it.
@@ -321,6 +330,12 @@ impl Story {
         self.inject_window(flags, seq, ack, 50_000, data);
     }
 
+    /// Data arrives whose first `urgent` bytes are urgent.
+    pub(crate) fn inject_urgent(&mut self, seq: u32, urgent: u16, data: &[u8]) {
+        self.urgent = urgent;
+        self.inject(URG | PSH | ACK, seq, 1, data);
+    }
+
     pub(crate) fn inject_window(
         &mut self,
         flags: u8,
@@ -347,7 +362,8 @@ impl Story {
         tcp.push((5 + options.len() as u8 / 4) << 4);
         tcp.push(flags);
         tcp.extend(window.to_be_bytes());
-        tcp.extend([0; 4]);
+        tcp.extend([0; 2]);
+        tcp.extend(std::mem::take(&mut self.urgent).to_be_bytes());
         tcp.extend(options);
         tcp.extend(data);
         let sum = checksum(pseudo(6, tcp.len()), &tcp);
@@ -403,6 +419,7 @@ impl Story {
             seq: word(4).wrapping_sub(self.iss),
             ack,
             window: u16::from_be_bytes([tcp[14], tcp[15]]),
+            urgent: u16::from_be_bytes([tcp[18], tcp[19]]),
             ttl: ip[8],
             tos: ip[1],
             options: tcp[20..header].to_vec(),
@@ -414,6 +431,12 @@ impl Story {
     pub(crate) fn nothing(&mut self) {
         let now = self.bench.now();
         assert_eq!(self.next(now), None);
+    }
+
+    /// Everything that has left.
+    pub(crate) fn everything(&mut self) -> Vec<Seg> {
+        let now = self.bench.now();
+        std::iter::from_fn(|| self.next(now)).collect()
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {
