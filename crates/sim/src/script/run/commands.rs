@@ -36,7 +36,7 @@ impl Runner<'_> {
         let text = text.replace("\\\n", " ");
         for line in split_outside_quotes(&text, &["\n", ";", "&&"]) {
             let line = line.trim();
-            if !line.is_empty() && !line.starts_with('#') {
+            if !line.is_empty() {
                 self.one_command(line)?;
             }
         }
@@ -77,6 +77,7 @@ impl Runner<'_> {
             ("ip", ["tcp_metrics", "flush", "all"], []) => Ok(()),
             ("true" | ":" | "echo", _, []) => Ok(()),
             ("sleep", [time], []) => self.sleep(time).ok_or_else(unknown),
+            ("ethtool", ["-K", _, features @ ..], []) if are_all_off(features) => Ok(()),
             ("tc", ["qdisc", rest @ ..], []) if takes_pacing_away(rest) => Ok(()),
             ("sockstat", _, _) => self.count_states(text, arguments, filters).ok_or_else(unknown)?,
             ("tcpdrop", _, []) => self.drop_states(arguments).ok_or_else(unknown),
@@ -106,7 +107,7 @@ impl Runner<'_> {
     fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         self.subject
             .sysctl(name.trim(), value.trim())
-            .map_err(|error| Failure::unsupported(format!("{}={}: {error}", name.trim(), value.trim())))
+            .map_err(Failure::unsupported)
     }
 
     fn sleep(&mut self, time: &str) -> Option<()> {
@@ -187,6 +188,11 @@ fn state_name(name: &str) -> String {
     known.to_owned()
 }
 
+/// Whether offloads, of which estab has none, are only turned off.
+fn are_all_off(features: &[&str]) -> bool {
+    features.chunks(2).all(|pair| matches!(pair, [_, "off"]))
+}
+
 /// Whether a qdisc is taken away or replaced by one that neither paces nor drops.
 fn takes_pacing_away(arguments: &[&str]) -> bool {
     match arguments {
@@ -241,6 +247,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
     let mut quote = None;
     for c in text.chars() {
         match (quote, c) {
+            // A comment, up to the end of the line.
+            (None, '#') if word.is_none() => break,
             (Some(open), _) if open == c => quote = None,
             (None, '\'' | '"') => {
                 quote = Some(c);
@@ -296,6 +304,7 @@ mod tests {
             all.expect("words"),
             ["sysctl", "-q", "net.ipv4.tcp_rmem=4096 540000 15728640"]
         );
+        assert_eq!(words("sysctl a=1 # on").expect("words"), ["sysctl", "a=1"]);
         assert!(words("echo 'never ends").is_err());
         assert!(words("echo $((1 +").is_err());
     }
