@@ -81,7 +81,9 @@ pub(crate) fn script(args: &ScriptArgs) -> Result<u8, Failure> {
 
 /// Runs scripts on all cores, and hands them over in their order.
 fn run_all(files: &[PathBuf], args: &ScriptArgs, mut tell: impl FnMut(Done)) {
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(files.len());
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
@@ -130,7 +132,9 @@ fn run_guarded(text: &str, args: &ScriptArgs) -> Report {
     let run = AssertUnwindSafe(|| run(text, args));
     catch_unwind(run).unwrap_or_else(|_| Report {
         verdict: Verdict::Fail,
-        ..Report::error(ScriptFailure::new("estab panicked; please report it with this script"))
+        ..Report::error(ScriptFailure::new(
+            "estab panicked; please report it with this script",
+        ))
     })
 }
 
@@ -142,6 +146,7 @@ fn run(text: &str, args: &ScriptArgs) -> Report {
     let base = Config {
         with_timestamps: args.with_timestamps,
         strict: args.strict,
+        ignore_unread: args.ignore_unread,
         ..Config::default()
     };
     run_text(text, &settings, &base, &args.overrides(), bench)
@@ -161,7 +166,10 @@ fn bench(config: &Config) -> Bench {
     Bench::new(profile, &settings)
 }
 
-#[allow(clippy::disallowed_methods, reason = "how long a run took is for its reader; scripts have their own time")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long a run took is for its reader; scripts have their own time"
+)]
 fn clock() -> Instant {
     Instant::now()
 }

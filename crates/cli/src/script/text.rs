@@ -51,7 +51,9 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         Verdict::Error => style.paint("1;31", "ERROR"),
         Verdict::Pass | Verdict::Fail => style.paint("31", "FAIL"),
     };
-    let line = failure.line.map_or(String::new(), |line| format!(":{line}"));
+    let line = failure
+        .line
+        .map_or(String::new(), |line| format!(":{line}"));
     let mut text = format!("{word} {file}{line}: {}\n", failure.message);
     if !style.is_quiet {
         text += &details(failure, style);
@@ -63,7 +65,11 @@ pub(super) fn script(done: &Done, style: Style) -> String {
 fn details(failure: &Failure, style: Style) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
-        let _infallible = writeln!(text, "    {} {value}", style.paint("2", &format!("{name:<10}")));
+        let _infallible = writeln!(
+            text,
+            "    {} {value}",
+            style.paint("2", &format!("{name:<10}"))
+        );
     };
     if let Some(statement) = &failure.statement {
         row("statement", statement);
@@ -96,7 +102,8 @@ fn ladder(report: &Report, style: Style) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().fold(String::new(), |all, line| all + "    " + line + "\n")
+    text.lines()
+        .fold(String::new(), |all, line| all + "    " + line + "\n")
 }
 
 /// `12 passed, 1 failed (0.03 s)`
@@ -112,5 +119,9 @@ pub(super) fn sum(sum: Sum, style: Style) -> String {
         text += &format!(", {errors} unreadable");
     }
     let code = if failed + errors == 0 { "32" } else { "31" };
-    format!("{} ({:.2} s)\n", style.paint(code, &text), took.as_secs_f64())
+    format!(
+        "{} ({:.2} s)\n",
+        style.paint(code, &text),
+        took.as_secs_f64()
+    )
 }

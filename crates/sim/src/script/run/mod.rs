@@ -4,6 +4,11 @@
 //! scripts others wrote mean here what they mean there. Three things are stricter: every checksum is verified,
 //! every byte of a stream is known by its place, and a packet that the script does not expect fails it.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a failure ends its script: nothing is gained by a box"
+)]
+
 mod calls;
 mod code;
 mod commands;
@@ -95,7 +100,9 @@ pub fn run(script: &Script, config: &Config, subject: &mut dyn Subject) -> Repor
         outcome = outcome.and(cleaned);
     }
     runner.listen_to_story();
-    let Runner { mut ladder, notes, .. } = runner;
+    let Runner {
+        mut ladder, notes, ..
+    } = runner;
     ladder.rungs.sort_by_key(|rung| rung.at);
     let failure = outcome.err();
     let verdict = if failure.is_some() {
@@ -167,11 +174,10 @@ impl<'a> Runner<'a> {
         }
         self.end_blocking()?;
         let last = script.events.last();
-        self.check_nothing_left()
-            .map_err(|failure| match last {
-                Some(event) => failure.at(event.line, &event.text),
-                None => failure,
-            })
+        self.check_nothing_left().map_err(|failure| match last {
+            Some(event) => failure.at(event.line, &event.text),
+            None => failure,
+        })
     }
 
     fn event(&mut self, event: &'a Event, none_expected: bool) -> Result<(), Failure> {
@@ -180,13 +186,14 @@ impl<'a> Runner<'a> {
         let due = self.schedule.next(event.when, is_inbound, now)?;
         match &event.action {
             Action::Packet(packet) if packet.direction == Direction::Outbound => {
-                return self.outbound(packet, &due);
+                self.outbound(packet, &due)
             }
             Action::Packet(packet) => self.inbound(packet, &due, none_expected),
             Action::Call(call) => self.call(event, call, &due, none_expected),
             Action::Command(command) => {
                 self.wait_until(&due, none_expected, "the command")?;
-                self.ladder.add(due.at, RungKind::Note, format!("`{}`", command.text));
+                self.ladder
+                    .add(due.at, RungKind::Note, format!("`{}`", command.text));
                 self.command(&command.text)
             }
             Action::Code(code) => {
@@ -221,7 +228,13 @@ impl<'a> Runner<'a> {
 const FIRST_REMOTE_PORT: u16 = 40_000;
 
 fn is_outbound(event: &Event) -> bool {
-    matches!(&event.action, Action::Packet(Packet { direction: Direction::Outbound, .. }))
+    matches!(
+        &event.action,
+        Action::Packet(Packet {
+            direction: Direction::Outbound,
+            ..
+        })
+    )
 }
 
 /// What a script's packet carries that is not supported.
