@@ -49,6 +49,9 @@ pub struct Config {
     pub delayed_ack: Duration,
     /// How many of the first segments are acknowledged at once. 0 is plain RFC 9293.
     pub quick_acks: u8,
+    /// Whether the peer's FIN is acknowledged at once. Else its ACK may be delayed like that of data, so that an
+    /// application that closes at once lets its FIN ride on it.
+    pub quick_fin_acks: bool,
     /// Challenge ACKs a second, over all connections (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Whether to offer timestamps (RFC 7323).
@@ -91,6 +94,7 @@ impl Default for Config {
             rto: RtoBounds::default(),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
+            quick_fin_acks: false,
             challenge_acks_per_second: 1_000,
             timestamps: true,
             window_scaling: true,
@@ -124,6 +128,9 @@ pub struct RtoBounds {
     pub min: Duration,
     /// The most, also after back-off.
     pub max: Duration,
+    /// Whether `min` bounds the part of the variation alone, as RFC 6298 §2.3's G does, and not the sum: RTO then
+    /// lies at least `min` above SRTT. Linux and FreeBSD count so.
+    pub min_above_rtt: bool,
 }
 
 impl Default for RtoBounds {
@@ -132,6 +139,7 @@ impl Default for RtoBounds {
             initial: Duration::from_secs(1),
             min: Duration::from_millis(200),
             max: Duration::from_secs(120),
+            min_above_rtt: false,
         }
     }
 }

@@ -286,3 +286,14 @@ fn a_fast_open_is_not_supported() {
     let fd = story.nonblocking();
     assert_eq!(story.send(fd, 10, MSG_FASTOPEN), Err(Errno::EOPNOTSUPP));
 }
+
+#[test]
+fn nodelay_said_again_lets_go_what_is_held_back() {
+    let mut story = Story::linux();
+    let (_, fd) = story.accepted();
+    story.set(fd, IPPROTO_TCP, TCP_NODELAY, 1).unwrap();
+    assert_eq!(story.send(fd, 40, MSG_MORE), Ok(40));
+    story.nothing();
+    story.set(fd, IPPROTO_TCP, TCP_NODELAY, 1).unwrap();
+    assert_eq!(story.expect().data.len(), 40);
+}

@@ -57,6 +57,10 @@ impl Profile {
                 max_receive_buffer: 15 << 20,
                 syn_retries: 5,
                 reset_ends_time_wait: true,
+                rto: RtoBounds {
+                    min_above_rtt: true,
+                    ..RtoBounds::default()
+                },
                 ..Config::default()
             },
             send_buffer: 256 << 10,
@@ -85,10 +89,12 @@ impl Profile {
                 data_retries: 12,
                 orphan_retries: 12,
                 quick_acks: 0,
+                quick_fin_acks: true,
                 rto: RtoBounds {
                     initial: Duration::from_secs(1),
                     min: Duration::from_millis(230),
                     max: Duration::from_secs(64),
+                    min_above_rtt: true,
                 },
                 ..Config::default()
             },
