@@ -16,6 +16,7 @@ mod options;
 mod profile;
 mod readiness;
 mod socket;
+mod story;
 pub mod symbols;
 mod transfer;
 mod urgent;
