@@ -5,6 +5,7 @@ pub mod capture;
 pub mod headers;
 pub mod icmp;
 pub mod options;
+pub mod script;
 pub mod segments;
 
 mod checksum;
@@ -21,5 +22,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("options", options::run),
     ("segments", segments::run),
     ("icmp", icmp::run),
+    ("script", script::run),
     ("capture", capture::run),
 ];

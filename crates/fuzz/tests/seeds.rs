@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use estab_core::ARROWS;
-use estab_fuzz::{Reached, TARGETS, icmp, segments};
+use estab_fuzz::{Reached, TARGETS, icmp, script, segments};
 
 /// The seeds of a target, by name.
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -58,6 +58,11 @@ fn the_seeds_of_icmp_hold() {
 }
 
 #[test]
+fn the_seeds_of_script_hold() {
+    run("script");
+}
+
+#[test]
 fn the_seeds_of_capture_hold() {
     run("capture");
 }
@@ -98,4 +103,13 @@ fn every_target_is_handed_to_libfuzzer() {
         .collect();
     let named: BTreeSet<_> = TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(handed, named);
+}
+
+/// The seeds of the script target are scripts, so that fuzzing begins inside the language.
+#[test]
+fn the_seeds_of_script_are_in_the_language() {
+    let read = |(_, bytes): &(String, Vec<u8>)| script::is_script(bytes);
+    let seeds = seeds("script");
+    let scripts = seeds.iter().filter(|seed| read(seed)).count();
+    assert!(scripts * 2 > seeds.len(), "{scripts} of {}", seeds.len());
 }
