@@ -14,6 +14,11 @@ const fn segment(flags: u8, len: u8) -> Step {
     [0, 0, flags, 0, 0, len, 0, 200]
 }
 
+/// The same for the connection that was opened last, if those before it are in TIME-WAIT.
+const fn last(flags: u8) -> Step {
+    segment(flags, 0)
+}
+
 /// A SYN from a new port to the listener, with the options that `bits` ask for.
 const fn syn(port: u8, bits: u8) -> Step {
     [0, 0x80 | port, SYN, 0, 0, 0, bits, 200]
@@ -60,7 +65,13 @@ pub(super) fn segments() -> Seeds {
             "exchange",
             with(
                 open(EVERY),
-                &[segment(ACK, 100), READ, WRITE, segment(ACK, 0)],
+                &[
+                    segment(ACK, 101),
+                    segment(ACK, 3),
+                    READ,
+                    WRITE,
+                    segment(ACK, 0),
+                ],
             ),
         ),
         (
@@ -214,6 +225,12 @@ pub(super) fn segments() -> Seeds {
                     segment(ACK, 3),
                 ],
             ),
+        ),
+        (
+            "time-waits",
+            [0, 1, 2]
+                .map(|port| [syn(port, 0), last(ACK), ACCEPT, CLOSE, last(FIN | ACK)])
+                .concat(),
         ),
         (
             "backlog",

@@ -31,9 +31,8 @@ impl World {
                 sent.resets += usize::from(segment.has(Flags::RST));
                 self.check_sent(&segment);
                 let tuple = segment.tuple.reversed();
-                if let Some(ours) = segment.options.timestamps {
-                    self.timestamps.entry(key(&tuple)).or_default().1 = ours.value;
-                }
+                let ours = segment.options.timestamps.map(|ours| ours.value);
+                self.timestamps.entry(key(&tuple)).or_default().1 = ours;
                 self.last_sent.insert(key(&tuple), packet);
             }
         }

@@ -115,7 +115,14 @@ impl World {
         let asked = kind == if is_v4 { 8 } else { 128 };
         assert!(echoed == 0 || asked && echoed == 1);
         let garbled = message.how & 1 != 0;
+        // RFC 5927 §4.1: an error about what is not in flight is not believed.
+        let believable = |status: &&Status| {
+            let in_flight = status.snd_nxt - status.snd_una;
+            let seq = quoted_seq(&body);
+            seq.is_some_and(|seq| seq.is_within(status.snd_una, in_flight))
+        };
         let target = quoted.as_ref().filter(|_| !garbled && !asked);
+        let target = target.filter(believable);
         self.check_touched(&before, target, garbled);
         let Sent {
             resets, packets, ..
@@ -146,10 +153,10 @@ impl World {
                 };
                 fuzzing::write(&segment, &[])
             });
-        let at = if body[0] >> 4 == 4 { 24 } else { 44 };
-        if let Some(place) = body[at..].first_chunk_mut::<4>() {
-            let moved = u32::from_be_bytes(*place).wrapping_add(distance(message.seq));
-            *place = moved.to_be_bytes();
+        if let Some(seq) = quoted_seq(&body) {
+            let moved = (seq + distance(message.seq)).0.to_be_bytes();
+            let at = seq_at(&body);
+            body[at..at + 4].copy_from_slice(&moved);
         }
         if message.how & 1 != 0 {
             let place = usize::from(message.place) % body.len();
@@ -225,4 +232,15 @@ impl World {
         let all = self.stack.statuses();
         all.into_iter().find(|status| status.life == old.life)
     }
+}
+
+/// Where a quoted segment's SEG.SEQ stands.
+fn seq_at(quote: &[u8]) -> usize {
+    let ip = if quote[0] >> 4 == 4 { 20 } else { 40 };
+    ip + 4
+}
+
+fn quoted_seq(quote: &[u8]) -> Option<SeqNumber> {
+    let number = quote.get(seq_at(quote)..)?.first_chunk::<4>()?;
+    Some(SeqNumber(u32::from_be_bytes(*number)))
 }

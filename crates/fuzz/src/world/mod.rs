@@ -48,8 +48,8 @@ pub(crate) struct World {
     injected: VecDeque<Vec<u8>>,
     /// The last packet each connection sent.
     last_sent: BTreeMap<[u8; 36], Vec<u8>>,
-    /// TSval of the peer's last segment, TSval of ours.
-    timestamps: BTreeMap<[u8; 36], (u32, u32)>,
+    /// TSval of the peer's last segment, and of ours if it had one.
+    timestamps: BTreeMap<[u8; 36], (u32, Option<u32>)>,
 }
 
 /// A socket that the application holds.

@@ -80,16 +80,19 @@ impl World {
                 options.sack.push(SackBlock { left, right });
             }
         }
-        let agreed = !syn && known.is_some_and(|status| status.timestamps);
+        let (value, ours) = self.timestamps.entry(key(tuple)).or_default();
+        // A half-open connection does not tell; our SYN,ACK does.
+        let half_open = known.is_some_and(|status| status.state == StateName::SynReceived);
+        let told = known.is_some_and(|status| status.timestamps);
+        let agreed = !syn && (told || half_open && ours.is_some());
         if agreed != bit(4) {
-            let (value, echo) = self.timestamps.entry(key(tuple)).or_default();
             let value_now = value.wrapping_add(if bit(5) { distance(step.seq) } else { 1 });
             if !bit(6) {
                 *value = value_now;
             }
             options.timestamps = Some(Timestamps {
                 value: value_now,
-                echo: *echo,
+                echo: ours.unwrap_or_default(),
             });
         }
         options
