@@ -8,6 +8,9 @@ use crate::demux::Place;
 use crate::observe::{DiscardReason, Observer};
 use crate::wire::{self, IcmpError};
 
+/// The header of a message in bytes, which is never cut.
+const ICMP_HEADER: usize = 8;
+
 impl<O: Observer> Stack<O> {
     /// RFC 1122 §3.2.2.6, RFC 4443 §4.2.
     pub(super) fn answer_echo(&mut self, source: IpAddr, destination: IpAddr, message: &[u8]) {
@@ -21,7 +24,7 @@ impl<O: Observer> Stack<O> {
         // "If sending the Echo Reply requires intentional fragmentation that is not implemented, the datagram MUST
         // be truncated" (RFC 1122 §3.2.2.6). For IPv6 RFC 4443 does not say what a host does that has none.
         let header = wire::ip_header_len(destination.is_ipv4());
-        let room = self.cx.config.mtu.saturating_sub(header).max(8);
+        let room = self.cx.config.mtu.saturating_sub(header).max(ICMP_HEADER);
         let request = message[..message.len().min(room)].into();
         self.cx.reply(Reply::Echo {
             source: destination,

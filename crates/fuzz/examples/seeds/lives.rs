@@ -51,54 +51,63 @@ const fn time(code: u8) -> Step {
 
 /// Lives through every state, each in a few settings.
 pub(super) fn segments() -> Seeds {
-    let open = |bits| vec![syn(0, bits), segment(ACK, 0), ACCEPT];
-    let connected = || vec![CONNECT, segment(SYN | ACK, 0)];
-    let with = |begin: Vec<Step>, rest: &[Step]| [begin, rest.to_vec()].concat();
-    let lives: Vec<(&str, Vec<Step>)> = vec![
+    let settings: [[u8; 4]; 4] = [
+        [0, 0, 0, 0],
+        [0, 1, 0x82, 7],
+        [0x7f, 0x7e, 0x3c, 0x11],
+        [8, 0, 0x4d, 2],
+    ];
+    let mut seeds = Seeds::new();
+    for (name, steps) in [opening(), using(), closing()].concat() {
+        for (number, settings) in settings.iter().enumerate() {
+            let bytes = [&settings[..], steps.as_flattened()].concat();
+            seeds.insert(format!("{name}-{number}"), bytes);
+        }
+    }
+    seeds
+}
+
+/// The same lives with a message after each step: an error of each kind in turn, an echo now and then.
+pub(super) fn icmp(lives: &Seeds) -> Seeds {
+    let mut seeds = Seeds::new();
+    for (number, (name, bytes)) in lives.iter().enumerate() {
+        let (settings, steps) = bytes.split_at(4);
+        let mut mixed = settings.to_vec();
+        for (place, step) in steps.as_chunks::<8>().0.iter().enumerate() {
+            mixed.extend(step);
+            let what = ((number + place) % 16) as u8;
+            mixed.extend([128, 0, what, 0, 60, 0, 0, 0]);
+        }
+        seeds.insert(name.clone(), mixed);
+    }
+    seeds
+}
+
+/// A life by its name.
+type Life = (&'static str, Vec<Step>);
+
+/// A connection that the peer opens and the application accepts.
+fn open(bits: u8) -> Vec<Step> {
+    vec![syn(0, bits), segment(ACK, 0), ACCEPT]
+}
+
+/// A connection that the application opens.
+fn connected() -> Vec<Step> {
+    vec![CONNECT, segment(SYN | ACK, 0)]
+}
+
+fn with(begin: Vec<Step>, rest: &[Step]) -> Vec<Step> {
+    [begin, rest.to_vec()].concat()
+}
+
+/// How connections come about, or do not.
+fn opening() -> Vec<Life> {
+    vec![
         ("half-open", vec![syn(0, EVERY), time(80)]),
         ("half-open-reset", vec![syn(0, 0), segment(RST, 0)]),
         (
             "half-open-other-syn",
             vec![syn(0, 0), [0, 0, SYN, 9, 0, 0, 0, 200]],
-        ),
-        (
-            "exchange",
-            with(
-                open(EVERY),
-                &[
-                    segment(ACK, 101),
-                    segment(ACK, 3),
-                    READ,
-                    WRITE,
-                    segment(ACK, 0),
-                ],
-            ),
-        ),
-        (
-            "peer-closes",
-            with(
-                open(0),
-                &[segment(FIN | ACK, 9), READ, CLOSE, segment(ACK, 0)],
-            ),
-        ),
-        (
-            "we-close",
-            with(
-                open(EVERY),
-                &[CLOSE, segment(ACK, 0), segment(FIN | ACK, 0), time(160)],
-            ),
-        ),
-        (
-            "both-close",
-            with(
-                open(0),
-                &[
-                    SHUT_WRITE,
-                    [0, 0, FIN | ACK, 0, 255, 0, 0, 200],
-                    segment(ACK, 0),
-                    time(160),
-                ],
-            ),
         ),
         (
             "connect",
@@ -127,6 +136,60 @@ pub(super) fn segments() -> Seeds {
         (
             "simultaneous-close",
             vec![CONNECT, segment(SYN, 0), CLOSE, segment(ACK, 0)],
+        ),
+        (
+            "backlog",
+            vec![
+                syn(0, 0),
+                segment(ACK, 0),
+                syn(1, 0),
+                [0, 1, ACK, 0, 0, 0, 0, 200],
+                syn(2, 0),
+                [0, 2, ACK, 0, 0, 9, 0, 200],
+                ACCEPT,
+                ACCEPT,
+                time(120),
+                ACCEPT,
+            ],
+        ),
+        (
+            "listener-closed",
+            vec![
+                syn(0, 0),
+                segment(ACK, 0),
+                syn(1, 0),
+                LISTEN,
+                segment(ACK, 0),
+                LISTEN,
+            ],
+        ),
+        (
+            "stray",
+            vec![
+                [0, 0x84, ACK, 0, 0, 0, 0, 0],
+                [0, 0x80, FIN | ACK, 0, 0, 0, 0, 0],
+                [0, 0x80, RST, 0, 0, 0, 0, 0],
+                [0, 0x80, 0, 0, 0, 9, 0, 0],
+            ],
+        ),
+    ]
+}
+
+/// What happens while they last.
+fn using() -> Vec<Life> {
+    vec![
+        (
+            "exchange",
+            with(
+                open(EVERY),
+                &[
+                    segment(ACK, 101),
+                    segment(ACK, 3),
+                    READ,
+                    WRITE,
+                    segment(ACK, 0),
+                ],
+            ),
         ),
         (
             "hole",
@@ -180,12 +243,52 @@ pub(super) fn segments() -> Seeds {
                 ],
             ),
         ),
+        ("silence", with(open(EVERY), &[WRITE, time(180), READ])),
+        (
+            "busy",
+            with(
+                open(EVERY),
+                &[BUSY, WRITE, segment(ACK, 50), time(90), CLOSE, BUSY],
+            ),
+        ),
         ("reset", with(open(0), &[segment(RST, 0), READ, READ])),
         (
             "reset-near",
             with(
                 open(0),
                 &[[0, 0, RST, 3, 0, 0, 0, 200], [0, 0, SYN, 3, 0, 0, 0, 200]],
+            ),
+        ),
+    ]
+}
+
+/// How they end.
+fn closing() -> Vec<Life> {
+    vec![
+        (
+            "peer-closes",
+            with(
+                open(0),
+                &[segment(FIN | ACK, 9), READ, CLOSE, segment(ACK, 0)],
+            ),
+        ),
+        (
+            "we-close",
+            with(
+                open(EVERY),
+                &[CLOSE, segment(ACK, 0), segment(FIN | ACK, 0), time(160)],
+            ),
+        ),
+        (
+            "both-close",
+            with(
+                open(0),
+                &[
+                    SHUT_WRITE,
+                    [0, 0, FIN | ACK, 0, 255, 0, 0, 200],
+                    segment(ACK, 0),
+                    time(160),
+                ],
             ),
         ),
         ("abort", with(open(EVERY), &[WRITE, ABORT])),
@@ -199,7 +302,6 @@ pub(super) fn segments() -> Seeds {
             "fin-wait-2",
             with(open(0), &[CLOSE, segment(ACK, 0), time(140)]),
         ),
-        ("silence", with(open(EVERY), &[WRITE, time(180), READ])),
         (
             "time-wait-again",
             with(
@@ -232,78 +334,6 @@ pub(super) fn segments() -> Seeds {
                 .map(|port| [syn(port, 0), last(ACK), ACCEPT, CLOSE, last(FIN | ACK)])
                 .concat(),
         ),
-        (
-            "backlog",
-            vec![
-                syn(0, 0),
-                segment(ACK, 0),
-                syn(1, 0),
-                [0, 1, ACK, 0, 0, 0, 0, 200],
-                syn(2, 0),
-                [0, 2, ACK, 0, 0, 9, 0, 200],
-                ACCEPT,
-                ACCEPT,
-                time(120),
-                ACCEPT,
-            ],
-        ),
-        (
-            "listener-closed",
-            vec![
-                syn(0, 0),
-                segment(ACK, 0),
-                syn(1, 0),
-                LISTEN,
-                segment(ACK, 0),
-                LISTEN,
-            ],
-        ),
-        (
-            "busy",
-            with(
-                open(EVERY),
-                &[BUSY, WRITE, segment(ACK, 50), time(90), CLOSE, BUSY],
-            ),
-        ),
         ("shut-down", with(open(0), &[CONNECT, SHUT_DOWN, READ])),
-        (
-            "stray",
-            vec![
-                [0, 0x84, ACK, 0, 0, 0, 0, 0],
-                [0, 0x80, FIN | ACK, 0, 0, 0, 0, 0],
-                [0, 0x80, RST, 0, 0, 0, 0, 0],
-                [0, 0x80, 0, 0, 0, 9, 0, 0],
-            ],
-        ),
-    ];
-    let settings: [[u8; 4]; 4] = [
-        [0, 0, 0, 0],
-        [0, 1, 0x82, 7],
-        [0x7f, 0x7e, 0x3c, 0x11],
-        [8, 0, 0x4d, 2],
-    ];
-    let mut seeds = Seeds::new();
-    for (name, steps) in lives {
-        for (number, settings) in settings.iter().enumerate() {
-            let bytes = [&settings[..], steps.as_flattened()].concat();
-            seeds.insert(format!("{name}-{number}"), bytes);
-        }
-    }
-    seeds
-}
-
-/// The same lives with a message after each step: an error of each kind in turn, an echo now and then.
-pub(super) fn icmp(lives: &Seeds) -> Seeds {
-    let mut seeds = Seeds::new();
-    for (number, (name, bytes)) in lives.iter().enumerate() {
-        let (settings, steps) = bytes.split_at(4);
-        let mut mixed = settings.to_vec();
-        for (place, step) in steps.as_chunks::<8>().0.iter().enumerate() {
-            mixed.extend(step);
-            let what = ((number + place) % 16) as u8;
-            mixed.extend([128, 0, what, 0, 60, 0, 0, 0]);
-        }
-        seeds.insert(name.clone(), mixed);
-    }
-    seeds
+    ]
 }

@@ -114,6 +114,10 @@ impl World {
         );
         assert!(status.unacknowledged <= LARGEST, "{status:?}");
         assert!(status.window_shifts.0 <= 14 && status.window_shifts.1 <= 14);
+        if matches!(state, StateName::SynSent | StateName::SynReceived) {
+            // Our SYN may wait for a full device, or have found no room among the answers that wait for it.
+            life.iss.get_or_insert(status.snd_una);
+        }
         if state == StateName::SynSent || state == StateName::TimeWait {
             return;
         }

@@ -121,8 +121,12 @@ impl World {
             let seq = quoted_seq(&body);
             seq.is_some_and(|seq| seq.is_within(status.snd_una, in_flight))
         };
-        let target = quoted.as_ref().filter(|_| !garbled && !asked);
-        let target = target.filter(believable);
+        // A socket may be held whose connection has ended and whose tuple is another's now.
+        let alive = quoted.as_ref().and_then(|quoted| {
+            let is_it = |old: &&Status| old.tuple == quoted.tuple && old.ended.is_none();
+            before.iter().find(is_it)
+        });
+        let target = alive.filter(|_| !garbled && !asked).filter(believable);
         self.check_touched(&before, target, garbled);
         let Sent {
             resets, packets, ..
