@@ -1,9 +1,7 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask fuzz`.
 
 mod conformance;
-//! `cargo xtask fuzz`, `cargo xtask state-diagram`, `cargo xtask picture`.
-
 mod fuzz;
 mod picture;
 mod setup;

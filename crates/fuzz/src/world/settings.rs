@@ -120,6 +120,7 @@ impl Settings {
             reuse_address: true,
             send_buffer: if bits & 16 != 0 { LARGEST } else { 4_096 },
             receive_buffer: if bits & 16 != 0 { LARGEST } else { 2_048 },
+            ..SocketOptions::default()
         }
     }
 }
