@@ -17,6 +17,9 @@ pub struct Config {
     pub mtu: usize,
     /// 2·MSL: how long TIME-WAIT lasts (RFC 9293 §3.6.1). Zero skips TIME-WAIT; at most 10 days.
     pub time_wait: Duration,
+    /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so none is kept; but a zero would look
+    /// like a receiver in trouble to whoever reads a capture.
+    pub time_wait_window: u16,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
     /// How many connections there may be, TIME-WAIT and half-open ones not counted.
@@ -78,6 +81,7 @@ impl Default for Config {
             addresses: Vec::new(),
             mtu: 1500,
             time_wait: Duration::from_secs(60),
+            time_wait_window: 512,
             reset_ends_time_wait: false,
             max_connections: 65_536,
             max_syn_received: 4_096,

@@ -136,6 +136,11 @@ fn a_reset_after_the_end_of_the_stream_breaks_only_the_pipe() {
     assert_eq!(story.read(fd), Ok(Vec::new()));
     assert_eq!(story.error(fd), Some(Errno::EPIPE));
     assert_eq!(story.write(fd, 1), Err(Errno::EPIPE));
+    let mut story = Story::freebsd();
+    let (_, fd) = story.accepted();
+    story.inject(FIN | ACK, 1, 1, &[]);
+    story.inject(RST | ACK, 2, 1, &[]);
+    assert_eq!(story.error(fd), Some(Errno::ECONNRESET));
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl Profile {
                 data_retries: 12,
                 orphan_retries: 12,
                 quick_acks: 0,
+                time_wait_window: u16::MAX,
                 quick_fin_acks: true,
                 rto: RtoBounds {
                     initial: Duration::from_secs(1),
