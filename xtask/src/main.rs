@@ -1,8 +1,9 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`.
+//! `cargo xtask simulate`, `cargo xtask state-diagram`, `cargo xtask picture`.
 
 mod picture;
 mod setup;
+mod simulate;
 mod states;
 mod test;
 mod tidy;
@@ -28,6 +29,8 @@ enum Chore {
     Setup,
     /// Runs every check a change must pass, then prints `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Plays whole worlds in virtual time, each from one seed.
+    Simulate(simulate::Options),
     /// Draws docs/states.md from the code.
     StateDiagram {
         /// Only say whether it is up to date.
@@ -57,6 +60,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
     match chore {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
+        Chore::Simulate(options) => simulate::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Picture => picture::run(&root),
         Chore::Tidy => tidy::run(&root),

@@ -7,6 +7,7 @@
 mod application;
 mod node;
 pub mod script;
+pub mod simulation;
 pub mod sockets;
 mod world;
 
