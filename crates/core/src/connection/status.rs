@@ -304,7 +304,8 @@ impl Connection {
             unread: receive.buffer.len(),
             out_of_order: receive.out_of_order(),
             unacknowledged: send.buffer.len(),
-            unsent: unsent as usize,
+            // Before the SYN is sent its number is not: it is no data.
+            unsent: (unsent as usize).min(send.buffer.len()),
             in_flight: send.queue.outstanding(),
             cwnd: send.congestion.window(),
             ssthresh: send.congestion.ssthresh(),
