@@ -293,7 +293,8 @@ fn may_end(from: StateName, cause: Cause) -> bool {
         DataRetries => synchronized && from != FinWait2,
         OrphanRetries => matches!(from, FinWait1 | Closing | LastAck),
         UserTimeout => alive && from != FinWait2,
-        KeepAlive => synchronized && !matches!(from, Closing | LastAck),
+        // Also behind a FIN that a small window keeps back.
+        KeepAlive => synchronized,
         Linger => matches!(from, FinWait1 | Closing | LastAck),
         FinWait2Timeout => from == FinWait2,
         Shed => matches!(from, Established | CloseWait),
