@@ -7,7 +7,7 @@ use estab_core::{ConnectOptions, Instant, ListenOptions};
 
 use super::Failure;
 use super::draw::Draw;
-use super::host::{Accepting, Server};
+use super::host::{Accepting, Host, Server};
 use super::profile::{CLIENT_PORTS, CLOSED_PORT, Profile, SERVER_PORTS, backlog, v4, v6};
 use super::world::{Event, World};
 
@@ -67,16 +67,18 @@ impl World {
             self.draw_servers(host);
         }
         let mut actions = Vec::new();
+        let families: Vec<_> = self.hosts.iter().map(Families::of).collect();
         let (draw, profile) = (&mut self.draw, &self.profile);
         for _ in 0..profile.connections {
-            draw_connect(draw, profile, &mut actions);
+            draw_connect(draw, profile, &families, &mut actions);
         }
         if !profile.calm && !profile.holes {
             draw_troubles(draw, profile, &mut actions);
         }
         if profile.holes {
-            let at = start + draw.time(300_000..=2_000_000);
-            let time = Duration::from_millis(300);
+            // By then slow start has filled the path with more segments than there may be holes.
+            let at = start + draw.time(650_000..=1_000_000);
+            let time = Duration::from_millis(250);
             actions.push((
                 at,
                 Action::Comb {
@@ -245,8 +247,30 @@ impl World {
     }
 }
 
+/// The address families of a host.
+#[derive(Clone, Copy, Debug)]
+struct Families {
+    v4: bool,
+    v6: bool,
+}
+
+impl Families {
+    fn of(host: &Host) -> Self {
+        let addresses = &host.stack.config().addresses;
+        Self {
+            v4: addresses.iter().any(IpAddr::is_ipv4),
+            v6: addresses.iter().any(IpAddr::is_ipv6),
+        }
+    }
+}
+
 /// A connection, or two that cross each other.
-fn draw_connect(draw: &mut Draw, profile: &Profile, actions: &mut Vec<(Instant, Action)>) {
+fn draw_connect(
+    draw: &mut Draw,
+    profile: &Profile,
+    families: &[Families],
+    actions: &mut Vec<(Instant, Action)>,
+) {
     let at = profile.start
         + draw.within(if profile.holes {
             Duration::from_millis(10)
@@ -261,7 +285,12 @@ fn draw_connect(draw: &mut Draw, profile: &Profile, actions: &mut Vec<(Instant, 
             v6(host).into()
         }
     };
-    let is_v4 = draw.chance(0.5) || profile.holes;
+    let (ours, theirs) = (families[from], families[to]);
+    let is_v4 = match (ours.v4 && theirs.v4, ours.v6 && theirs.v6) {
+        (true, false) => !draw.chance(0.02),
+        (false, true) => draw.chance(0.02),
+        _ => draw.chance(0.5),
+    };
     let local_port = draw.pick(&CLIENT_PORTS);
     if draw.chance(0.12) && !profile.holes {
         // Simultaneous open: both know the other's port.
@@ -285,8 +314,8 @@ fn draw_connect(draw: &mut Draw, profile: &Profile, actions: &mut Vec<(Instant, 
     };
     let remote = SocketAddr::new(address(to, is_v4), port);
     let local = match draw.range(0..=19) {
-        0..=9 => None,
-        10 => Some(SocketAddr::new(address(to, is_v4), local_port)), // not ours
+        0..=8 => None,
+        9 if draw.chance(0.2) => Some(SocketAddr::new(address(to, is_v4), local_port)), // not ours
         _ => Some(SocketAddr::new(address(from, is_v4), local_port)),
     };
     actions.push((

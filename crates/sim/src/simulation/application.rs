@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use estab_core::error::{ReadError, WriteError};
-use estab_core::observe::Cause;
+use estab_core::observe::{Cause, StateName};
 use estab_core::{FourTuple, Instant, Readiness, Shutdown, SocketId, Stack};
 
 use super::draw::Draw;
@@ -46,6 +46,8 @@ struct Plan {
     pace: Duration,
     reader: Reader,
     ending: Ending,
+    /// Closes also while it is still connecting.
+    hasty: bool,
     /// How often it changes its options, looks without taking, and the like.
     whims: f64,
 }
@@ -138,6 +140,7 @@ impl Plan {
             pace,
             reader,
             ending,
+            hasty: draw.chance(0.1),
             whims,
         }
     }
@@ -314,6 +317,7 @@ impl Application {
     fn come_to_an_end(&mut self, desk: &mut Desk<'_>) -> Result<(), String> {
         let now = desk.now;
         let done = self.written >= self.plan.write || self.finished;
+        let done = done && (self.plan.hasty || !self.is_connecting(desk.stack));
         let late = self.close_by.is_some_and(|by| by <= now);
         if let Some(by) = self.close_by {
             self.wake_at(by.max(now));
@@ -349,6 +353,11 @@ impl Application {
             return closed.map_err(|_| "close does not know its socket".into());
         }
         Ok(())
+    }
+
+    fn is_connecting(&self, stack: &Stack<Lives>) -> bool {
+        let life = stack.observer().get(self.id.life());
+        life.is_some_and(|life| life.state == StateName::SynSent)
     }
 
     fn shut_down(&mut self, desk: &mut Desk<'_>) {

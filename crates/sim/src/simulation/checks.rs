@@ -54,8 +54,12 @@ impl Before {
     }
 
     fn was_believed(&self, stack: &Stack<Lives>, packet: &Packet) -> bool {
-        let (Some(header), Some(before)) = (packet.header, &self.status) else {
+        let Some(header) = packet.header else {
             return false;
+        };
+        let Some(before) = &self.status else {
+            // A SYN may have begun a connection, with options and data of its own.
+            return status_of(stack, &header.tuple.reversed()).is_some();
         };
         let Some(after) = status_of(stack, &before.tuple) else {
             return true;

@@ -16,6 +16,8 @@ pub struct Coverage {
     pub lives: u64,
     /// Both ends of a life found each other.
     pub agreed: u64,
+    /// Lives whose sequence numbers wrapped.
+    pub wrapped: u64,
     /// Bytes that applications read and that were checked.
     pub bytes: u64,
     /// Packets put on the wire.
@@ -105,6 +107,7 @@ impl Default for Coverage {
             hosts: 0,
             lives: 0,
             agreed: 0,
+            wrapped: 0,
             bytes: 0,
             packets: 0,
             nanos: 0,
@@ -129,6 +132,7 @@ impl Coverage {
             hosts,
             lives,
             agreed,
+            wrapped,
             bytes,
             packets,
             nanos,
@@ -146,6 +150,7 @@ impl Coverage {
         *hosts += other.hosts;
         *lives += other.lives;
         *agreed += other.agreed;
+        *wrapped += other.wrapped;
         *bytes += other.bytes;
         *packets += other.packets;
         *nanos += other.nanos;
@@ -172,7 +177,10 @@ impl Coverage {
             rows.push(("network", format!("{fate:?}"), count));
         }
         for (arrow, count) in ARROWS.iter().zip(&self.arrows) {
-            let name = format!("{} -> {} ({})", arrow.from, arrow.to, arrow.event);
+            let mut name = format!("{} -> {} ({})", arrow.from, arrow.to, arrow.event);
+            if rows.iter().any(|(_, other, _)| *other == name) {
+                name.push_str(", simultaneous");
+            }
             rows.push(("arrow", name, *count));
         }
         let mut list = |what, names: Vec<&str>, counts: &[u64]| {
@@ -211,12 +219,13 @@ impl Coverage {
         let hours = self.nanos as f64 / 3.6e12;
         let _ = writeln!(
             text,
-            "{} worlds, {} hosts, {} lives ({} with both ends agreed), {} packets, {} bytes read and checked, \
+            "{} worlds, {} hosts, {} lives ({} with both ends agreed, {} whose numbers wrapped), {} packets, {} bytes read and checked, \
              {hours:.0} hours of virtual time; all gone at most {} s after the network healed",
             self.worlds,
             self.hosts,
             self.lives,
             self.agreed,
+            self.wrapped,
             self.packets,
             self.bytes,
             self.longest_end

@@ -84,11 +84,15 @@ impl Transmit for Wire<'_> {
 }
 
 impl Host {
-    pub(super) fn draw(draw: &mut Draw, profile: &Profile, number: usize, traced: bool) -> Self {
+    pub(super) fn draw(
+        draw: &mut Draw,
+        profile: &Profile,
+        (number, secrets): (usize, Secrets),
+        traced: bool,
+    ) -> Self {
         let families = draw.pick(&[2, 2, 2, 2, 0, 1]);
         let families = if profile.holes { 0 } else { families };
         let config = profile.config(draw, addresses(number, families));
-        let secrets = Secrets::from_seed(draw.long());
         let stack = Stack::new(config, secrets, Lives::new(traced), profile.start);
         let gate = (draw.chance(0.2) && !profile.holes).then(|| Gate {
             burst: draw.pick(&[1, 2, 8]),

@@ -14,6 +14,8 @@ use super::coverage::Coverage;
 pub(super) struct Life {
     pub(super) tuple: FourTuple,
     pub(super) state: StateName,
+    /// It began with `connect`.
+    is_active: bool,
     pub(super) opened_at: Instant,
     pub(super) iss: Option<SeqNumber>,
     pub(super) irs: Option<SeqNumber>,
@@ -30,6 +32,14 @@ pub(super) struct Life {
     pub(super) peer: Option<(usize, LifeId)>,
     /// It believed a forged segment: its data proves nothing.
     pub(super) tainted: bool,
+}
+
+impl Life {
+    /// Whether the numbers of what it received passed 2^32.
+    pub(super) fn has_wrapped(&self) -> bool {
+        let passed = |(irs, acked): (SeqNumber, SeqNumber)| acked.0 < irs.0;
+        self.peer.is_some() && self.irs.zip(self.acked).is_some_and(passed)
+    }
 }
 
 /// Something told, for the ladder.
@@ -52,8 +62,8 @@ pub(super) struct Lives {
     pub(super) established: Vec<LifeId>,
     /// The first rule that was broken.
     pub(super) broken: Option<(FourTuple, String)>,
-    /// Changes of state so far.
-    pub(super) changes: u64,
+    /// Changes of state, and bytes sent for the first time.
+    pub(super) progress: u64,
     pub(super) traced: bool,
     pub(super) told: Vec<Told>,
     /// State changes since they were last taken: only when traced.
@@ -136,6 +146,7 @@ impl Lives {
         self.lives.push(Life {
             tuple: event.tuple,
             state: event.from,
+            is_active: event.from == StateName::Closed,
             opened_at: event.at,
             iss: None,
             irs: None,
@@ -189,7 +200,7 @@ impl Lives {
 
 impl Observer for Lives {
     fn transition(&mut self, event: &Transition) {
-        self.changes += 1;
+        self.progress += 1;
         let Transition {
             tuple,
             from,
@@ -200,7 +211,13 @@ impl Observer for Lives {
         let arrow = |arrow: &estab_core::Arrow| {
             arrow.from == from && arrow.to == to && arrow.causes.contains(&cause)
         };
-        match ARROWS.iter().position(arrow) {
+        // SYN-RECEIVED stands twice: after a passive OPEN, and after a simultaneous one.
+        let taken = if self.get(event.life).is_some_and(|life| life.is_active) {
+            ARROWS.iter().rposition(arrow)
+        } else {
+            ARROWS.iter().position(arrow)
+        };
+        match taken {
             Some(index) => self.coverage.arrows[index] += 1,
             None if to == StateName::Closed && may_end(from, cause) => {}
             None => self.breaks(
@@ -243,6 +260,7 @@ impl Observer for Lives {
 
     fn seen(&mut self, event: &Seen) {
         let syn = event.flags.contains(Flags::SYN);
+        let mut fresh = 0;
         let Some(life) = self.get_mut(event.life) else {
             if syn {
                 self.unborn = Some((event.life, event.seq));
@@ -253,6 +271,7 @@ impl Observer for Lives {
             Direction::Received if syn => life.last_syn = Some(event.seq),
             Direction::Received => {}
             Direction::Sent => {
+                fresh = u64::from(event.len) * u64::from(!event.retransmission);
                 if syn {
                     life.iss = Some(event.seq);
                 }
@@ -261,6 +280,7 @@ impl Observer for Lives {
                 }
             }
         }
+        self.progress += fresh;
     }
 }
 

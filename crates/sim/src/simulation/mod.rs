@@ -17,6 +17,7 @@ mod profile;
 mod stream;
 mod trace;
 mod world;
+mod wrap;
 
 use std::any::Any;
 use std::fmt;

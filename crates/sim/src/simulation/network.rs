@@ -56,7 +56,11 @@ impl Path {
     fn draw(draw: &mut Draw, profile: &Profile) -> Self {
         let calm = profile.calm || profile.holes;
         let rate = |draw: &mut Draw, rates: &[f64]| if calm { 0.0 } else { draw.pick(rates) };
-        let delay = draw.time(50..=if profile.holes { 20_000 } else { 150_000 });
+        let delay = if profile.holes {
+            Duration::from_millis(50)
+        } else {
+            draw.time(50..=150_000)
+        };
         let jitters = [Duration::ZERO, delay / 10, delay * 2];
         let mtus: &[usize] = if calm {
             &[65_535]

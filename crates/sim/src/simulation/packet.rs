@@ -242,7 +242,7 @@ pub(super) fn rubbish(draw: &mut Draw, from: IpAddr, to: IpAddr) -> Vec<u8> {
         IpAddr::V4(_) => IpAddr::from([198, 18, 77, 77]),
         IpAddr::V6(_) => IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 0x77]),
     };
-    let kind = draw.range(0..=7);
+    let kind = draw.range(0..=8);
     let (source, destination) = match kind {
         0 => (from, broadcast(to)),
         1 => (broadcast(from), to),
@@ -260,6 +260,25 @@ pub(super) fn rubbish(draw: &mut Draw, from: IpAddr, to: IpAddr) -> Vec<u8> {
     if kind == 5 {
         let written = builder.udp(53, 53).write_to_vec(&mut packet, &[1; 9]);
         written.expect("memory takes it");
+        return packet;
+    }
+    if kind == 8 {
+        // Cut short inside the ICMP header, its length honest.
+        packet = icmp_query(true, from, to);
+        let cut = packet.len() - 14;
+        packet.truncate(cut);
+        let (at, length) = if from.is_ipv4() {
+            (2, cut)
+        } else {
+            (4, cut - 40)
+        };
+        packet[at..at + 2].copy_from_slice(&(length as u16).to_be_bytes());
+        if from.is_ipv4() {
+            let header = etherparse::Ipv4HeaderSlice::from_slice(&packet);
+            let checksum = header.map(|header| header.to_header().calc_header_checksum());
+            let checksum = checksum.unwrap_or_default();
+            packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+        }
         return packet;
     }
     let header = TcpHeader::new(4000, 80, draw.number(), 1000);

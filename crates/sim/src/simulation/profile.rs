@@ -43,8 +43,8 @@ impl Profile {
     pub(super) fn draw(draw: &mut Draw) -> Self {
         let hosts = draw.pick(&[2, 2, 2, 3, 3, 4, 5, 6]);
         let connections = match draw.range(0..=99) {
-            0..=69 => draw.range(1..=10),
-            70..=94 => draw.range(10..=40),
+            0..=59 => draw.range(2..=12),
+            60..=94 => draw.range(10..=50),
             95..=98 => draw.range(40..=120),
             _ => draw.range(120..=400),
         };
@@ -107,7 +107,9 @@ impl Profile {
             congestion: draw.pick(&[Algorithm::Cubic, Algorithm::NewReno]),
             ..Config::default()
         };
-        if self.cramped {
+        if self.holes {
+            config.window_scaling = true;
+        } else if self.cramped {
             cramp(draw, &mut config);
         }
         config

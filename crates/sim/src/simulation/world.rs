@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use estab_core::observe::LifeId;
-use estab_core::{Checksum, FourTuple, Instant};
+use estab_core::{Checksum, FourTuple, Instant, Secrets};
 
 use super::actions::Action;
 use super::application::Outcome;
@@ -17,6 +17,7 @@ use super::network::{Network, Origin, Packet, Passage};
 use super::packet::Header;
 use super::profile::{Profile, host_of};
 use super::trace::Trace;
+use super::wrap;
 use super::{Caps, Failure};
 
 /// What is to happen.
@@ -90,8 +91,16 @@ impl World {
         profile.hosts = profile.hosts.min(caps.hosts.max(2));
         profile.connections = profile.connections.min(caps.connections);
         let traced = trace.is_some();
+        let secrets = Secrets::from_seed(draw.long());
+        let wraps = wrap::aim(&mut draw, &mut profile, &secrets);
         let hosts = (0..profile.hosts)
-            .map(|number| Host::draw(&mut draw, &profile, number, traced))
+            .map(|number| {
+                let secrets = match number {
+                    wrap::HOST => secrets.clone(),
+                    _ => Secrets::from_seed(draw.long()),
+                };
+                Host::draw(&mut draw, &profile, (number, secrets), traced)
+            })
             .collect();
         let network = Network::draw(&mut draw, &profile);
         let now = profile.start;
@@ -113,6 +122,9 @@ impl World {
         world.coverage.worlds = 1;
         world.coverage.hosts = world.hosts.len() as u64;
         world.draw_actions();
+        if let Some((at, connect)) = wraps {
+            world.push(at, Event::Act(connect));
+        }
         world
     }
 
@@ -373,7 +385,7 @@ impl World {
         }
         let observers = self.hosts.iter().map(|host| host.stack.observer());
         let progress = observers
-            .map(|lives| lives.changes + lives.coverage.bytes)
+            .map(|lives| lives.progress + lives.coverage.bytes)
             .sum();
         if self.pace.packets > limit && progress == self.pace.progress {
             let what = format!(
@@ -463,6 +475,8 @@ impl World {
             self.coverage.lives += lives.len() as u64;
             let agreed = lives.newest_first().filter(|(_, life)| life.peer.is_some());
             self.coverage.agreed += agreed.count() as u64;
+            let wrapped = lives.newest_first().filter(|(_, life)| life.has_wrapped());
+            self.coverage.wrapped += wrapped.count() as u64;
         }
         self.coverage.nanos = (self.now - self.profile.start).as_nanos();
         self.coverage.longest_end = (self.emptied_at - self.healed_at).as_secs();
