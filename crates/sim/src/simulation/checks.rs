@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use estab_core::observe::StateName;
-use estab_core::{FourTuple, Readiness, SeqNumber, Stack, Status};
+use estab_core::{FourTuple, Readiness, SeqNumber, Stack, Status, Timer};
 
 use super::Failure;
 use super::application::Outcome;
@@ -212,13 +212,10 @@ pub(super) fn look_closely(world: &mut World, number: usize) -> Result<(), Failu
                 format!("{} waits for nothing: {status:?}", status.life),
             );
         }
-        if let Some(timer) = status.timer {
-            if deadline.is_none_or(|deadline| deadline > timer.at + TICK) {
-                return fail(
-                    tuple,
-                    format!("{} is woken at {deadline:?}: {status:?}", status.life),
-                );
-            }
+        let late = |timer: &Timer| deadline.is_none_or(|deadline| deadline > timer.at + TICK);
+        if status.timer.as_ref().is_some_and(late) {
+            let what = format!("{} is woken at {deadline:?}: {status:?}", status.life);
+            return fail(tuple, what);
         }
         if let Err(what) = both_ends(world, number, &status) {
             return fail(tuple, format!("{}: {what}: {status:?}", status.life));

@@ -298,11 +298,9 @@ impl Host {
         let sent = &mut self.sent;
         self.stack.transmit(now, &mut Wire { sent, room });
         let count = self.sent.len() - before;
-        if let Some(gate) = &mut self.gate {
-            if count >= gate.burst {
-                gate.opens_at = now + gate.pause;
-                self.wishes.push(Wish::Transmit(gate.opens_at));
-            }
+        if let Some(gate) = self.gate.as_mut().filter(|gate| count >= gate.burst) {
+            gate.opens_at = now + gate.pause;
+            self.wishes.push(Wish::Transmit(gate.opens_at));
         }
         count > 0
     }

@@ -150,12 +150,17 @@ pub(super) enum Notice {
 
 /// The ICMP error by which `router` answers `about`.
 pub(super) fn icmp_error(notice: Notice, about: &[u8], router: (IpAddr, IpAddr)) -> Vec<u8> {
-    let quote = &about[..about.len().min(if about.len() % 2 == 0 { 548 } else { 48 })];
+    // Some routers quote much, some little: at least the IP header and eight bytes (RFC 1122 §3.2.2).
+    let most = if about.len().is_multiple_of(2) {
+        548
+    } else {
+        48
+    };
+    let quote = &about[..about.len().min(most)];
     let (from, to) = router;
     let builder = PacketBuilder::ip(ip(from, to));
     let mut packet = Vec::new();
     let written = if from.is_ipv4() {
-        let quote = &quote[..quote.len().max(28).min(quote.len())];
         let kind = match notice {
             Notice::TooBig(mtu) => {
                 Icmpv4Type::DestinationUnreachable(DestUnreachableHeader::FragmentationNeeded {

@@ -296,7 +296,8 @@ impl World {
         self.judge(number)?;
         let host = &mut self.hosts[number];
         host.touched += 1;
-        if host.touched % CLOSE_LOOK == 0 || self.trace.is_some() && self.profile.connections < 20 {
+        let small = self.profile.connections < 20;
+        if host.touched.is_multiple_of(CLOSE_LOOK) || (self.trace.is_some() && small) {
             checks::look_closely(self, number)?;
         }
         self.keep_pace()
