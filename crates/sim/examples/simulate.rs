@@ -73,11 +73,10 @@ fn main() -> ExitCode {
 /// Plays one world and tells its story.
 fn play_one(options: &Options, seed: u64) -> bool {
     let mut caps = options.caps();
-    if options.shrink {
-        if let Some((smaller, _)) = shrink(seed) {
-            caps = smaller;
-            println!("still fails with {}", command(seed, &caps));
-        }
+    let smaller = options.shrink.then(|| shrink(seed)).flatten();
+    if let Some((smaller, _)) = smaller {
+        caps = smaller;
+        println!("still fails with {}", command(seed, &caps));
     }
     let directory = options.output.join(seed.to_string());
     match replay(seed, &caps, &directory) {
@@ -90,7 +89,7 @@ fn play_one(options: &Options, seed: u64) -> bool {
             true
         }
         Ok(Err(failure)) => {
-            tell(seed, &failure);
+            tell(seed, &caps, &failure);
             println!("  its ladder and capture are in {}", directory.display());
             false
         }
@@ -114,12 +113,16 @@ fn command(seed: u64, caps: &Caps) -> String {
     command
 }
 
-fn tell(seed: u64, failure: &Failure) {
+fn tell(seed: u64, caps: &Caps, failure: &Failure) {
     println!("seed {seed} FAILED {failure}");
-    println!("  replay it: {}", command(seed, &Caps::default()));
+    println!("  replay it: {}", command(seed, caps));
 }
 
 /// Plays a range of seeds on several threads.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it says how long it took; the worlds have a clock of their own"
+)]
 fn play_many(options: &Options) -> bool {
     let jobs = options.jobs.map_or_else(
         || thread::available_parallelism().map_or(1, usize::from),
@@ -142,7 +145,7 @@ fn play_many(options: &Options) -> bool {
                     match run(seed, &options.caps()) {
                         Ok(coverage) => own.add(&coverage),
                         Err(failure) => {
-                            tell(seed, &failure);
+                            tell(seed, &options.caps(), &failure);
                             let mut failed = failed.lock().expect("no thread panics");
                             failed.push(seed);
                             stop.fetch_or(failed.len() >= options.failures, Ordering::Relaxed);

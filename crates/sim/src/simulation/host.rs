@@ -93,7 +93,8 @@ impl Host {
         let families = draw.pick(&[2, 2, 2, 2, 0, 1]);
         let families = if profile.holes { 0 } else { families };
         let config = profile.config(draw, addresses(number, families));
-        let stack = Stack::new(config, secrets, Lives::new(traced), profile.start);
+        let lives = Lives::new(config.time_wait, traced);
+        let stack = Stack::new(config, secrets, lives, profile.start);
         let gate = (draw.chance(0.2) && !profile.holes).then(|| Gate {
             burst: draw.pick(&[1, 2, 8]),
             pause: draw.time(10..=5_000),

@@ -1,6 +1,7 @@
 //! The observer of a simulated stack: follows every life and holds each change of state against the figure.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use estab_core::observe::{
     Cause, Direction, Discard, LifeId, Observer, Refusal, ResetSent, Seen, StateName, Transition,
@@ -17,6 +18,7 @@ pub(super) struct Life {
     /// It began with `connect`.
     is_active: bool,
     pub(super) opened_at: Instant,
+    entered_at: Instant,
     pub(super) iss: Option<SeqNumber>,
     pub(super) irs: Option<SeqNumber>,
     /// The last SYN received, which the next change of state may accept.
@@ -64,6 +66,8 @@ pub(super) struct Lives {
     pub(super) broken: Option<(FourTuple, String)>,
     /// Changes of state, and bytes sent for the first time.
     pub(super) progress: u64,
+    /// 2 MSL.
+    time_wait: Duration,
     pub(super) traced: bool,
     pub(super) told: Vec<Told>,
     /// State changes since they were last taken: only when traced.
@@ -71,8 +75,9 @@ pub(super) struct Lives {
 }
 
 impl Lives {
-    pub(super) fn new(traced: bool) -> Self {
+    pub(super) fn new(time_wait: Duration, traced: bool) -> Self {
         Self {
+            time_wait,
             traced,
             ..Self::default()
         }
@@ -148,6 +153,7 @@ impl Lives {
             state: event.from,
             is_active: event.from == StateName::Closed,
             opened_at: event.at,
+            entered_at: event.at,
             iss: None,
             irs: None,
             last_syn,
@@ -176,6 +182,7 @@ impl Lives {
         };
         let (was, ended) = (life.state, life.ended);
         life.state = event.to;
+        let stayed = event.at - std::mem::replace(&mut life.entered_at, event.at);
         if event.cause == Cause::AckOfFin {
             life.fin_acked = true;
         }
@@ -191,6 +198,12 @@ impl Lives {
                 event.life, event.from, event.to, event.cause
             );
             self.breaks(event.tuple, what);
+        }
+        if event.cause == Cause::TimeWaitExpired && stayed < self.time_wait {
+            self.breaks(
+                event.tuple,
+                format!("{} was in TIME-WAIT for {stayed:?}", event.life),
+            );
         }
         if event.to == StateName::Established {
             self.established.push(event.life);
