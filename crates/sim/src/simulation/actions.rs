@@ -69,8 +69,12 @@ impl World {
         let mut actions = Vec::new();
         let families: Vec<_> = self.hosts.iter().map(Families::of).collect();
         let (draw, profile) = (&mut self.draw, &self.profile);
-        for _ in 0..profile.connections {
-            draw_connect(draw, profile, &families, &mut actions);
+        for number in 0..profile.connections {
+            if profile.reincarnates {
+                actions.push(reincarnation(draw, profile, families[0].v4, number as u32));
+            } else {
+                draw_connect(draw, profile, &families, &mut actions);
+            }
         }
         if !profile.calm && !profile.holes {
             draw_troubles(draw, profile, &mut actions);
@@ -326,6 +330,29 @@ fn draw_connect(
             local,
         },
     ));
+}
+
+/// The same two sockets once more.
+fn reincarnation(
+    draw: &mut Draw,
+    profile: &Profile,
+    is_v4: bool,
+    number: u32,
+) -> (Instant, Action) {
+    let address = |host| -> IpAddr {
+        if is_v4 {
+            v4(host).into()
+        } else {
+            v6(host).into()
+        }
+    };
+    let at = profile.start + Duration::from_millis(120) * number + draw.time(1..=60_000);
+    let connect = Action::Connect {
+        from: 0,
+        remote: SocketAddr::new(address(1), SERVER_PORTS[0]),
+        local: Some(SocketAddr::new(address(0), CLIENT_PORTS[0])),
+    };
+    (at, connect)
 }
 
 fn pair(draw: &mut Draw, profile: &Profile) -> (usize, usize) {

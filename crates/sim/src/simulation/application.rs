@@ -99,7 +99,7 @@ impl Plan {
     fn draw(draw: &mut Draw, profile: &Profile, now: Instant) -> Self {
         let most = profile.bulk;
         let write = match draw.range(0..=9) {
-            _ if profile.holes => most,
+            _ if profile.holes || profile.reincarnates => most,
             0 | 1 => 0,
             2..=6 => draw.scale(1..=4_000.min(most)),
             7 | 8 => draw.scale(1..=40_000.min(most)),
@@ -109,7 +109,7 @@ impl Plan {
         if piece as u64 * 300 < write {
             piece = (write / 300) as usize;
         }
-        let paced = draw.chance(0.35) && !profile.holes;
+        let paced = draw.chance(0.35) && !profile.holes && !profile.reincarnates;
         let pace = if paced {
             draw.time(500..=2_000_000)
                 .min(profile.storm / (write / piece as u64 + 1) as u32)
@@ -125,6 +125,7 @@ impl Plan {
         let at = now + draw.within(profile.storm / 2);
         let ending = match draw.range(0..=19) {
             _ if profile.holes => Ending::HalfClose,
+            0..=16 if profile.reincarnates => Ending::AbortAt(now + draw.time(10_000..=400_000)),
             0..=7 => Ending::HalfClose,
             8..=11 => Ending::AfterPeer,
             12 | 13 => Ending::AfterWrite,

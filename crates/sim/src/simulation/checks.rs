@@ -87,7 +87,9 @@ pub(super) fn is_ambiguous(world: &World, packet: &Packet) -> bool {
     let Some((_, life)) = stack.observer().current(&tuple) else {
         return false;
     };
-    if packet.origin != Origin::Genuine || life.irs.is_none_or(|irs| irs == iss) {
+    // An old SYN never passes for data: RFC 9293 §3.5 has an answer to it in every state.
+    let syn = header.flags.contains(estab_core::Flags::SYN);
+    if syn || packet.origin != Origin::Genuine || life.irs.is_none_or(|irs| irs == iss) {
         return false;
     }
     let sender = world.hosts[packet.from].stack.observer();

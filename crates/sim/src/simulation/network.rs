@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use estab_core::{Flags, Instant, SeqNumber};
+use estab_core::{Instant, SeqNumber};
 
 use super::coverage::Fate;
 use super::draw::Draw;
@@ -58,6 +58,8 @@ impl Path {
         let rate = |draw: &mut Draw, rates: &[f64]| if calm { 0.0 } else { draw.pick(rates) };
         let delay = if profile.holes {
             Duration::from_millis(50)
+        } else if profile.reincarnates {
+            draw.time(50..=5_000)
         } else {
             draw.time(50..=150_000)
         };
@@ -228,5 +230,4 @@ pub(super) fn falls_into(header: &Header, next: SeqNumber, window: u32) -> bool 
     first.is_within(start, width)
         || last.is_within(start, width)
         || (first.precedes(start) && (start + width).precedes(last))
-        || header.flags.contains(Flags::SYN)
 }

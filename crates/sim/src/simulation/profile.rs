@@ -35,6 +35,9 @@ pub(super) struct Profile {
     pub(super) hold: Duration,
     /// The most an application writes.
     pub(super) bulk: u64,
+    /// The same two sockets are used again and again, faster than initial sequence numbers advance: what is left of one
+    /// incarnation falls into the window of the next.
+    pub(super) reincarnates: bool,
     /// Segments and buffers are such that hundreds of holes can form.
     pub(super) holes: bool,
 }
@@ -56,6 +59,8 @@ impl Profile {
             _ => 3_000,
         };
         let holes = draw.chance(0.002);
+        let reincarnates = !holes && draw.chance(0.03);
+        let bulk = if reincarnates { 300_000 } else { bulk };
         Self {
             hosts: if holes { 2 } else { hosts },
             connections: if holes { 2 } else { connections },
@@ -63,10 +68,11 @@ impl Profile {
             storm: draw.time(1_000_000..=90_000_000),
             calm: draw.chance(0.15),
             meddled: draw.chance(0.3),
-            cramped: draw.chance(0.35),
+            cramped: draw.chance(0.35) && !reincarnates,
             time_wait: Duration::from_millis(time_wait),
             hold: Duration::from_millis(time_wait * 2 / 5),
             bulk: if holes { 2_000_000 } else { bulk },
+            reincarnates,
             holes,
         }
     }
@@ -119,6 +125,8 @@ impl Profile {
     pub(super) fn options(&self, draw: &mut Draw) -> SocketOptions {
         let buffers: &[usize] = if self.holes {
             &[1 << 20]
+        } else if self.reincarnates {
+            &[65_536, 262_144]
         } else {
             &[2048, 5000, 16_384, 65_536, 262_144, 262_144]
         };
