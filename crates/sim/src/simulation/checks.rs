@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use estab_core::observe::StateName;
-use estab_core::{FourTuple, Readiness, SeqNumber, Stack, Status, Timer};
+use estab_core::{FourTuple, ListenerStatus, Readiness, SeqNumber, Stack, Status, Timer};
 
 use super::Failure;
 use super::application::Outcome;
@@ -142,6 +142,27 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         }
         if let Some(theirs) = world.hosts[other].stack.observer_mut().get_mut(peer) {
             theirs.peer = Some((number, id));
+        }
+    }
+    Ok(())
+}
+
+/// A child that waited for a place in an accept queue, and whose time is over, waited for good reason: a place that comes
+/// free is taken at once.
+pub(super) fn held_children(world: &World, number: usize) -> Result<(), Failure> {
+    let stack = &world.hosts[number].stack;
+    for tuple in &stack.observer().overflowed {
+        let local = tuple.local();
+        let listeners = stack.listeners().into_iter().filter(|listener| {
+            let ip = listener.address.ip();
+            let all = ip.is_unspecified() && (ip.is_ipv6() || local.is_ipv4());
+            listener.address.port() == local.port() && (ip == local.ip() || all)
+        });
+        let free = |listener: &ListenerStatus| listener.accept_queue < listener.backlog;
+        if let Some(listener) = listeners.into_iter().find(free) {
+            let what =
+                format!("host {number}: a child was held although there is room: {listener:?}");
+            return Err(world.failure(Some(*tuple), what));
         }
     }
     Ok(())

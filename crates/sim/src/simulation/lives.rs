@@ -62,6 +62,8 @@ pub(super) struct Lives {
     pub(super) coverage: Coverage,
     /// Lives that have just become established.
     pub(super) established: Vec<LifeId>,
+    /// Connections that ended because an accept queue was full, since they were last looked at.
+    pub(super) overflowed: Vec<FourTuple>,
     /// The first rule that was broken.
     pub(super) broken: Option<(FourTuple, String)>,
     /// Changes of state, and bytes sent for the first time.
@@ -240,6 +242,9 @@ impl Observer for Lives {
         }
         self.coverage.causes[cause as usize] += 1;
         self.coverage.states[place(to)] += 1;
+        if cause == Cause::AcceptOverflow {
+            self.overflowed.push(tuple);
+        }
         if to == StateName::Closed {
             self.coverage.ends[cause as usize] += 1;
         }

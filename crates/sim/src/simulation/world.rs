@@ -174,6 +174,7 @@ impl World {
     fn advance(&mut self, number: usize) -> Result<(), Failure> {
         let host = &mut self.hosts[number];
         let now = self.now;
+        host.stack.observer_mut().overflowed.clear();
         host.stack.advance(now);
         if host.stack.next_deadline().is_some_and(|next| next <= now) {
             return Err(self.failure(
@@ -181,6 +182,7 @@ impl World {
                 format!("host {number}: a deadline has passed and stays"),
             ));
         }
+        checks::held_children(self, number)?;
         self.settle(number)
     }
 
