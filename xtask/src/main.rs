@@ -1,10 +1,12 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask fuzz`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask fuzz`,
+//! `cargo xtask simulate`.
 
 mod conformance;
 mod fuzz;
 mod picture;
 mod setup;
+mod simulate;
 mod states;
 mod test;
 mod tidy;
@@ -32,6 +34,8 @@ enum Chore {
     Test(test::Options),
     /// Runs libFuzzer on the fuzz targets; wants nightly and cargo-fuzz.
     Fuzz(fuzz::Options),
+    /// Plays whole worlds in virtual time, each from one seed.
+    Simulate(simulate::Options),
     /// Draws docs/states.md from the code.
     StateDiagram {
         /// Only say whether it is up to date.
@@ -64,6 +68,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
         Chore::Fuzz(options) => fuzz::run(&root, &options),
+        Chore::Simulate(options) => simulate::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),

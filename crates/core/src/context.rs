@@ -162,6 +162,11 @@ impl<O: Observer> Context<O> {
         self.replies.pop_front()
     }
 
+    /// How many answers wait.
+    pub(crate) fn replies(&self) -> usize {
+        self.replies.len()
+    }
+
     pub(crate) fn has_replies(&self) -> bool {
         !self.replies.is_empty()
     }

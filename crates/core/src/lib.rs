@@ -47,7 +47,8 @@ pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use sequence::SeqNumber;
 pub use stack::{
-    ConnectOptions, Event, ListenOptions, ListenerId, ListenerStatus, SocketId, Stack, Transmit,
+    ConnectOptions, Event, Holdings, ListenOptions, ListenerId, ListenerStatus, SocketId, Stack,
+    Transmit,
 };
 pub use time::Instant;
 pub use tuple::FourTuple;

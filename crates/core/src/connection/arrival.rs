@@ -293,7 +293,10 @@ impl Connection {
         }
         if has_fin {
             self.forget_overtaken_fin();
-            self.receive.fin.get_or_insert(segment.end() - 1);
+            let fin = *self.receive.fin.get_or_insert(segment.end() - 1);
+            if self.state().rcv().is_some_and(|rcv| rcv.nxt != fin) {
+                self.receive.owe_ack_now(); // a hole before the FIN
+            }
         }
         Some(())
     }
@@ -341,9 +344,6 @@ impl Connection {
         let Some(fin) = self.receive.fin else { return };
         let state = self.state();
         if !state.can_receive() || state.rcv().is_none_or(|rcv| rcv.nxt != fin) {
-            if state.can_receive() {
-                self.receive.owe_ack_now(); // a hole before the FIN
-            }
             return;
         }
         if cx.config.quick_fin_acks {

@@ -144,6 +144,11 @@ impl Connection {
             .expect("an ended connection is in no table that leads here")
     }
 
+    /// Bytes held for either direction.
+    pub(crate) fn bytes(&self) -> usize {
+        self.send.buffer.len() + self.receive.buffer.len() + self.receive.out_of_order()
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.state.is_none()
     }

@@ -76,6 +76,11 @@ impl Ports {
         self.bound.iter().any(held)
     }
 
+    /// How many local sockets are held.
+    pub(crate) fn len(&self) -> usize {
+        self.holds.len()
+    }
+
     /// Changes the count of holders of a local socket.
     pub(crate) fn change(&mut self, local: SocketAddr, change: impl FnOnce(&mut Hold)) {
         let key = (local.ip(), local.port());

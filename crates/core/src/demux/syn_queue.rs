@@ -218,6 +218,11 @@ impl SynQueue {
         self.entries.len()
     }
 
+    /// Bytes of data held from SYNs.
+    pub(crate) fn early_bytes(&self) -> usize {
+        self.early_bytes
+    }
+
     pub(crate) fn get(&self, index: u32) -> Option<&SynReceived> {
         self.entries.get(index as usize)
     }

@@ -4,6 +4,7 @@
 mod arrival;
 mod calls;
 mod handshake;
+mod holdings;
 mod icmp;
 mod settle;
 mod slotless;
@@ -21,6 +22,7 @@ use slab::Slab;
 
 pub use crate::demux::{ListenerId, ListenerStatus};
 pub use calls::{ConnectOptions, ListenOptions};
+pub use holdings::Holdings;
 pub use transmission::Transmit;
 
 use crate::connection::{Connection, Readiness, Status, Timer, TimerKind};

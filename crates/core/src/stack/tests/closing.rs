@@ -152,6 +152,19 @@ fn the_fin_rides_on_the_last_data_and_follows_what_was_written() {
     assert_eq!(harness.state(&peer), StateName::FinWait2);
 }
 
+/// Two ends that both wait for the hole before a FIN would answer each other's ACKs for ever.
+#[test]
+fn an_ack_behind_a_fin_out_of_order_is_not_answered() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (peer, _) = harness.accepted();
+        harness.send(&peer, FA, peer.them + 3, peer.us, b"");
+        harness.expect_ack(&peer, peer.them);
+        harness.send(&peer, A, peer.them + 4, peer.us, b"");
+        harness.expect_silence();
+    });
+}
+
 /// Linux t3: "OOO FIN" is held until the hole fills.
 #[test]
 fn a_fin_out_of_order_waits_until_the_hole_is_filled() {
