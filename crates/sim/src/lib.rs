@@ -5,6 +5,8 @@
 //! moment at which anything can happen.
 
 mod application;
+#[cfg(all(target_os = "linux", feature = "kernel"))]
+pub mod kernel;
 mod node;
 pub mod script;
 pub mod sockets;
