@@ -59,8 +59,8 @@ fn play_in(name: &str, network: &Network, story: impl Fn(Scene)) {
 
 fn perform(name: &str, network: &Network, story: impl Fn(Scene)) {
     for (local, remote) in [
-        ("192.168.0.1:8080", "192.0.2.1:40000"),
-        ("[fd3d:fa7b:d17d::1]:8080", "[2001:db8::1]:40000"),
+        ("192.168.0.2:8080", "192.0.2.1:40000"),
+        ("[fd3d:fa7b:d17d::2]:8080", "[2001:db8::1]:40000"),
     ] {
         let kernel = match Kernel::new(network) {
             Err(KernelError::Namespace(why)) => return skip(name, &why.to_string()),

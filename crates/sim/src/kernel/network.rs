@@ -27,7 +27,7 @@ impl Default for Network {
         let nets = |texts: [&str; 2]| texts.map(|text| text.parse().expect("a prefix")).into();
         Self {
             mtu: 1500,
-            addresses: nets(["192.168.0.1/16", "fd3d:fa7b:d17d::1/48"]),
+            addresses: nets(["192.168.0.2/16", "fd3d:fa7b:d17d::2/48"]),
             routes: nets(["0.0.0.0/0", "::/0"]),
             settings: Vec::new(),
             congestion_control: "cubic".to_owned(),
