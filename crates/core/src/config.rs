@@ -6,6 +6,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::congestion::Algorithm;
+use crate::wire::Treatment;
 
 /// The settings of a stack. Every table is bounded here.
 #[derive(Clone, Debug)]
@@ -58,6 +59,14 @@ pub struct Config {
     pub sack: bool,
     /// The congestion control of new connections.
     pub congestion: Algorithm,
+    /// TTL, or hop limit, of what is sent (RFC 9293 §3.9.2.1, MUST-49), where the socket has no other.
+    pub ttl: u8,
+    /// The initial congestion window, in segments: 10 (RFC 6928 §2). Zero counts as 1.
+    pub initial_window: u8,
+    /// The largest receive buffer that sockets will ask for later, in bytes: the window scale offered lets it
+    /// be used (RFC 7323 §2.3), as Linux does for `tcp_rmem[2]` and FreeBSD for `maxsockbuf`. A socket's own
+    /// buffer counts where it is larger.
+    pub max_receive_buffer: usize,
 }
 
 impl Default for Config {
@@ -87,6 +96,21 @@ impl Default for Config {
             window_scaling: true,
             sack: true,
             congestion: Algorithm::default(),
+            ttl: 64,
+            initial_window: 10,
+            max_receive_buffer: 0,
+        }
+    }
+}
+
+impl Config {
+    /// How IP is to treat what a socket sends, or what the stack sends for none.
+    pub(crate) fn treatment(&self, socket: Option<&SocketOptions>) -> Treatment {
+        let ttl = socket.and_then(|options| options.ttl).unwrap_or(self.ttl);
+        Treatment {
+            hop_limit: ttl.max(1),
+            // RFC 3168 §5: the lower two bits would say that ECN is understood.
+            traffic_class: socket.map_or(0, |options| options.traffic_class & 0xfc),
         }
     }
 }
@@ -142,6 +166,8 @@ pub struct SocketOptions {
     pub keep_alive: Option<KeepAlive>,
     /// How long sent data may stay unacknowledged before the connection ends (RFC 5482). Zero is none.
     pub user_timeout: Option<Duration>,
+    /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
+    pub syn_retries: Option<u8>,
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
     pub linger: Option<Duration>,
@@ -151,6 +177,18 @@ pub struct SocketOptions {
     pub send_buffer: usize,
     /// Bytes that may wait for the application; bounds the window we offer.
     pub receive_buffer: usize,
+    /// The largest segment offered to the peer and sent to it (Linux's TCP_MAXSEG), in data bytes and options:
+    /// 88 to 32,767. What was offered stays; what is sent follows at once.
+    pub max_segment: Option<u16>,
+    /// Only full segments leave, until this is taken back, the sending side is closed, or 200 ms have passed
+    /// since everything before was acknowledged (Linux's TCP_CORK).
+    pub cork: bool,
+    /// Every segment with data is acknowledged at once (Linux's TCP_QUICKACK, which wears off there).
+    pub quick_ack: bool,
+    /// TTL, or hop limit (RFC 9293 §3.9.2.1, MUST-49); `None` is the stack's, zero counts as 1.
+    pub ttl: Option<u8>,
+    /// DSCP, in the upper six bits: IPv4's type of service, IPv6's traffic class. The lower two are ECN's.
+    pub traffic_class: u8,
 }
 
 impl Default for SocketOptions {
@@ -159,10 +197,16 @@ impl Default for SocketOptions {
             nodelay: false,
             keep_alive: None,
             user_timeout: None,
+            syn_retries: None,
             linger: None,
             reuse_address: false,
             send_buffer: 256 * 1024,
             receive_buffer: 256 * 1024,
+            max_segment: None,
+            cork: false,
+            quick_ack: false,
+            ttl: None,
+            traffic_class: 0,
         }
     }
 }
@@ -177,6 +221,7 @@ impl SocketOptions {
 
     /// The options with sizes and times brought into range.
     pub(crate) fn clamped(mut self) -> Self {
+        self.max_segment = self.max_segment.map(|most| most.clamp(88, 32_767));
         self.user_timeout = self.user_timeout.filter(|limit| !limit.is_zero());
         if let Some(keep_alive) = &mut self.keep_alive {
             keep_alive.idle = keep_alive.idle.max(Self::LEAST_KEEP_ALIVE);

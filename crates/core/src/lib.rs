@@ -35,7 +35,10 @@ mod wire;
 pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions};
 pub use congestion::{Algorithm, CongestionControl};
 pub use connection::arrows::{ARROWS, Arrow, diagram};
-pub use connection::{Call, CallResult, LastCall, Readiness, Shutdown, Status, Timer, TimerKind};
+pub use connection::{
+    Call, CallResult, CongestionState, LastCall, Outstanding, Readiness, Shutdown, Status, Timer,
+    TimerKind,
+};
 pub use counters::Counters;
 pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
@@ -45,4 +48,4 @@ pub use stack::{
 };
 pub use time::Instant;
 pub use tuple::FourTuple;
-pub use wire::Checksum;
+pub use wire::{Checksum, Unreachable};

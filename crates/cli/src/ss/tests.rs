@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use estab_core::observe::{Cause, DiscardReason, Initiator, LifeId, ResetReason, StateName};
 use estab_core::{
-    Call, CallResult, Counters, FourTuple, Instant, LastCall, ListenerStatus, SeqNumber, Status,
-    Timer, TimerKind,
+    Call, CallResult, CongestionState, Counters, FourTuple, Instant, LastCall, ListenerStatus,
+    Outstanding, SeqNumber, Status, Timer, TimerKind,
 };
 
 use super::*;
@@ -47,27 +47,43 @@ fn status(life: u32, state: StateName, remote: &str) -> Status {
         in_flight: 0,
         cwnd: 14_600,
         ssthresh: u32::MAX,
-        recovery: "open",
+        congestion: CongestionState::Open,
+        outstanding: Outstanding::default(),
+        reordering: 3,
         rtt: Some(Duration::from_micros(121)),
         rttvar: None,
         latest_rtt: None,
         min_rtt: None,
         rto: Duration::from_millis(200),
         backoff: 0,
+        doublings: 0,
+        timeouts: 0,
+        probes: 0,
+        delayed_ack: Duration::from_millis(40),
         mss: 1460,
         peer_mss: 1460,
+        advertised_mss: 1460,
+        rcv_mss: 536,
         path_mtu: 1500,
         window_shifts: (7, 7),
+        window_scaling: true,
         timestamps: true,
         sack: true,
         segs_in: 5,
         segs_out: 4,
+        data_segs_in: 1,
+        data_segs_out: 1,
+        delivered: 2,
         retransmissions: 0,
         bytes_received: 78,
         bytes_acked: 1204,
+        bytes_sent: 1204,
+        bytes_retransmitted: 0,
         end_of_file_delivered: false,
         last_call: None,
         heard_at: ago(12_400),
+        data_sent_at: ago(12_400),
+        data_received_at: ago(12_400),
     }
 }
 

@@ -10,7 +10,7 @@ use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness};
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
-use crate::{Flags, Segment, SeqNumber};
+use crate::{Flags, Instant, Segment, SeqNumber};
 
 impl Connection {
     /// Takes an arriving segment that was found to belong to this connection.
@@ -27,7 +27,7 @@ impl Connection {
 
     /// Takes the segment that completed the passive handshake: it may have data and a FIN.
     pub(crate) fn arrive_first<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
-        self.history.segs_in += 1;
+        self.history.count_arrival(segment.payload.len());
         let _ = self.arrive_synchronized(cx, segment);
         if self.state.is_some() {
             self.arm_delayed_ack(cx);
@@ -236,12 +236,11 @@ impl Connection {
                 open.snd.una.precedes(segment.ack) && segment.ack.precedes_or_is(open.snd.nxt);
             if !acceptable {
                 self.discard(cx, DiscardReason::AckUnacceptable);
-                cx.reset_for(segment, ResetReason::AckUnacceptable);
+                cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
                 return None;
             }
             self.transition(cx, Cause::AckOfSyn, State::syn_acked);
-            self.readiness |= Readiness::WRITABLE;
-            self.arm_keep_alive(cx.now);
+            self.established(cx.now);
             let wnd = self.scaled_window(segment);
             if let Some(snd) = self.state_mut().snd_mut() {
                 snd.update_window(wnd, segment.seq, segment.ack);
@@ -268,7 +267,8 @@ impl Connection {
             if self.has_no_reader() {
                 let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
-                cx.reset(Some(self.life), self.tuple, numbers, reason);
+                let options = Some(&self.options);
+                cx.reset(Some(self.life), self.tuple, numbers, reason, options);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }
@@ -305,6 +305,10 @@ impl Connection {
             None => self.discard(cx, DiscardReason::ReassemblyFull),
             Some(taken) => {
                 self.history.bytes_received += u64::from(taken);
+                if in_order {
+                    self.history.data_received_at = cx.now;
+                    self.receive.measure_segment(data.len());
+                }
                 if taken > 0 && self.may_deliver() {
                     self.readiness |= Readiness::READABLE;
                 }
@@ -353,7 +357,7 @@ impl Connection {
         }
         if has_ack && !acceptable {
             self.discard(cx, DiscardReason::AckUnacceptable);
-            cx.reset_for(segment, ResetReason::AckUnacceptable);
+            cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
             return None;
         }
         if !segment.has(Flags::SYN) {
@@ -371,9 +375,8 @@ impl Connection {
                 stay => Next::Stay(stay),
             });
             self.advance_una(cx, segment);
-            self.readiness |= Readiness::WRITABLE;
             self.receive.owe_ack_now();
-            self.arm_keep_alive(cx.now);
+            self.established(cx.now);
         } else {
             self.transition(cx, Cause::SimultaneousSyn, |state| match state {
                 State::SynSent(sent) => {
@@ -391,6 +394,14 @@ impl Connection {
         Some(())
     }
 
+    /// The connection is made: idle times count from here.
+    fn established(&mut self, now: Instant) {
+        self.readiness |= Readiness::WRITABLE;
+        self.send.data_sent_at = now;
+        self.history.data_received_at = now;
+        self.arm_keep_alive(now);
+    }
+
     /// Data and FIN on a SYN or SYN,ACK are kept: delivered once established (RFC 9293 §3.10.7.3).
     fn take_text_of_syn<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
         let mut text = *segment;
@@ -406,7 +417,7 @@ impl Connection {
     }
 
     /// Our SYN goes out again, now as a SYN,ACK, with a patience of its own.
-    fn answer_simultaneous_syn(&mut self, now: crate::Instant) {
+    fn answer_simultaneous_syn(&mut self, now: Instant) {
         self.send.queue.mark_all_lost();
         self.send.urgent = true;
         self.send.timeouts = 0;

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer};
-use crate::wire::{IcmpError, IcmpKind};
+use crate::wire::{IcmpError, IcmpKind, Unreachable};
 
 /// The least path MTU believed: RFC 1191 §7's plateau for slow links, RFC 8201 §4 for IPv6.
 const LEAST_V4: u32 = 296;
@@ -24,6 +24,11 @@ impl Connection {
         if !in_flight {
             return self.discard(cx, DiscardReason::IcmpSequence);
         }
+        self.icmp_error = match error.kind {
+            IcmpKind::Unreachable { code } => Some(code),
+            IcmpKind::TimeExceeded => Some(Unreachable::Host),
+            IcmpKind::PacketTooBig { .. } | IcmpKind::ParameterProblem => self.icmp_error,
+        };
         match error.kind {
             IcmpKind::PacketTooBig { mtu } => self.lower_path_mtu(cx, mtu),
             // RFC 5461 §4: while connecting, an error is an answer; later all of them are soft, because a
@@ -31,9 +36,7 @@ impl Connection {
             IcmpKind::Unreachable { .. } if !self.state().is_synchronized() => {
                 self.end(cx, Cause::Unreachable);
             }
-            IcmpKind::Unreachable { .. } | IcmpKind::TimeExceeded | IcmpKind::ParameterProblem => {
-                self.soft_errors = self.soft_errors.saturating_add(1)
-            }
+            IcmpKind::Unreachable { .. } | IcmpKind::TimeExceeded | IcmpKind::ParameterProblem => {}
         }
     }
 

@@ -88,6 +88,11 @@ impl Rtt {
         self.doublings = 0;
     }
 
+    /// How often it is doubled.
+    pub(crate) fn doublings(&self) -> u8 {
+        self.doublings
+    }
+
     /// SRTT, after the first sample.
     pub(crate) fn srtt(&self) -> Option<Duration> {
         self.measured(self.srtt_eighths / 8)

@@ -94,6 +94,10 @@ impl Connection {
 
     /// Nothing was acknowledged in time, or the window stayed shut.
     fn retransmission_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
+        if self.is_corked() {
+            self.send.uncorked = true;
+            return;
+        }
         if let Some(cause) = self.patience_is_over(cx) {
             return self.give_up(cx, cause);
         }
@@ -111,6 +115,7 @@ impl Connection {
             self.send.probe = true;
         } else {
             cx.counters.tcp_timeouts += 1;
+            self.history.timeouts = self.history.timeouts.saturating_add(1);
             self.lose_everything(cx, snd.nxt);
         }
         self.arm_retransmission(cx.now);
@@ -144,7 +149,10 @@ impl Connection {
             return Some(Cause::UserTimeout);
         }
         let (limit, cause) = match self.state() {
-            State::SynSent(_) => (config.syn_retries, Cause::SynRetries),
+            State::SynSent(_) => {
+                let limit = self.options.syn_retries.unwrap_or(config.syn_retries);
+                (limit, Cause::SynRetries)
+            }
             State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
             _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
             _ => (config.data_retries, Cause::DataRetries),
@@ -167,12 +175,28 @@ impl Connection {
             self.timers.retransmit = Deadline::NEVER;
             return;
         }
+        if self.is_corked() {
+            self.timers.retransmit = Deadline::at(now + CORKED);
+            return;
+        }
         let mut deadline = now + self.send.rto();
         if let Some(limit) = self.options.user_timeout {
             let end = self.send.waiting_since + limit;
             deadline = deadline.min(end.max(now + Duration::from_millis(1)));
         }
         self.timers.retransmit = Deadline::at(deadline);
+    }
+
+    /// Whether nothing but the cork keeps back what was written: it would go out if it made a full segment.
+    fn is_corked(&self) -> bool {
+        let snd = self.state().snd();
+        self.options.cork
+            && self.state().fin().is_none()
+            && self.send.queue.is_empty()
+            && snd.is_some_and(|snd| {
+                let unsent = self.send.data_end(snd) - snd.nxt;
+                unsent > 0 && unsent < u32::from(self.send.mss) && unsent <= snd.wnd
+            })
     }
 
     /// Starts or stops keep-alive: only for an idle connection (RFC 9293 §3.8.4).
@@ -229,3 +253,7 @@ impl Connection {
         }
     }
 }
+
+/// How long a corked segment waits for more, once everything before it is acknowledged: "a 200 millisecond
+/// ceiling" (Linux, tcp(7)).
+const CORKED: Duration = Duration::from_millis(200);

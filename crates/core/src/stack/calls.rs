@@ -144,6 +144,48 @@ impl<O: Observer> Stack<O> {
         Ok(address)
     }
 
+    /// Keeps a port for a socket that is bound and does not listen or connect yet: it is chosen for nobody else,
+    /// as long as [`release_port`](Self::release_port) was not called as often.
+    pub fn hold_port(&mut self, address: SocketAddr) {
+        self.ports.hold(Scope::of(address.ip()), address.port());
+    }
+
+    /// Takes back one [`hold_port`](Self::hold_port).
+    pub fn release_port(&mut self, address: SocketAddr) {
+        self.ports.release(Scope::of(address.ip()), address.port());
+    }
+
+    /// Changes how many children may wait for `accept`; at least 1. Those that wait now stay.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_backlog(
+        &mut self,
+        now: Instant,
+        id: ListenerId,
+        backlog: usize,
+    ) -> Result<(), UnknownSocket> {
+        self.set_now(now);
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.backlog = backlog.max(1);
+        self.promote_held(id);
+        Ok(())
+    }
+
+    /// Changes the options that children to come inherit.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_listener_options(
+        &mut self,
+        id: ListenerId,
+        options: SocketOptions,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.options = options.clamped();
+        Ok(())
+    }
+
     fn free_listening_port(&mut self, scope: Scope, ip: IpAddr) -> Option<u16> {
         let Self {
             listeners,
@@ -393,6 +435,22 @@ impl<O: Observer> Stack<O> {
             connection.abort(cx, Cause::Abort);
             Ok(())
         })
+    }
+
+    /// Ends a connection in any state without a word to its peer, as FreeBSD's `tcpdrop` does. Answers whether
+    /// there was one.
+    pub fn forget(&mut self, now: Instant, tuple: &FourTuple) -> bool {
+        self.set_now(now);
+        match self.find(tuple).1 {
+            Some(Place::Connection(index)) => {
+                self.connections[index as usize].end(&mut self.cx, Cause::Abort);
+                self.settle(index);
+            }
+            Some(Place::SynReceived(index)) => self.drop_half_open(index, Cause::Abort),
+            Some(Place::TimeWait(index)) => self.end_time_wait(index, Cause::Abort),
+            None => return false,
+        }
+        true
     }
 
     /// The options of a socket.

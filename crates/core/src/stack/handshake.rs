@@ -134,7 +134,7 @@ impl<O: Observer> Stack<O> {
         let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
         segment.wnd = u16::try_from(options.receive_buffer).unwrap_or(u16::MAX);
         segment.options = Options {
-            mss: Some(advertised_mss(config, tuple.is_ipv4())),
+            mss: Some(advertised_mss(config, &options, tuple.is_ipv4())),
             window_scale: entry.peer_shift().map(|_| receive_shift(config, &options)),
             sack_permitted: entry.sack(),
             timestamps: entry.ts_recent().map(|echo| Timestamps {
@@ -146,7 +146,9 @@ impl<O: Observer> Stack<O> {
         if again {
             self.cx.counters.tcp_synack_retrans += 1;
         }
-        self.cx.reply(Reply::Segment(segment, Some(life), again));
+        let treatment = self.cx.config.treatment(Some(&options));
+        self.cx
+            .reply(Reply::Segment(segment, Some(life), again, treatment));
     }
 
     /// A segment for a half-open connection (RFC 9293 §3.10.7.4, for SYN-RECEIVED after a passive OPEN).
@@ -206,7 +208,12 @@ impl<O: Observer> Stack<O> {
             discard(self, DiscardReason::NoAck);
         } else if segment.ack != iss + 1 {
             discard(self, DiscardReason::AckUnacceptable);
-            self.cx.reset_for(segment, ResetReason::AckUnacceptable);
+            let options = self
+                .listeners
+                .get(listener)
+                .map(|listener| &listener.options);
+            self.cx
+                .reset_for(segment, ResetReason::AckUnacceptable, options);
         } else {
             self.complete_handshake(index, segment);
         }
@@ -367,7 +374,11 @@ impl<O: Observer> Stack<O> {
         };
         let numbers = (entry.iss + 1, entry.rcv_nxt(), Flags::RST | Flags::ACK);
         let (life, tuple) = (entry.life, entry.tuple());
-        self.cx.reset(Some(life), tuple, numbers, reason);
+        let options = self
+            .listeners
+            .get(entry.listener)
+            .map(|listener| &listener.options);
+        self.cx.reset(Some(life), tuple, numbers, reason, options);
         self.drop_half_open(index, cause);
     }
 
@@ -383,6 +394,10 @@ impl<O: Observer> Stack<O> {
             ack: entry.rcv_nxt(),
             wnd: self.scaled_offer(entry),
             echo: entry.ts_recent(),
+            socket: self
+                .listeners
+                .get(entry.listener)
+                .map(|listener| listener.options),
         };
         self.challenge_without_slot(ack);
     }

@@ -151,6 +151,7 @@ fn ack_of(entry: &TimeWait) -> SlotlessAck {
         ack: entry.rcv_nxt,
         wnd: WINDOW,
         echo: entry.ts_recent(),
+        socket: None,
     }
 }
 

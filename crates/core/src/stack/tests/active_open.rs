@@ -408,5 +408,5 @@ fn data_after_a_lost_syn_starts_cautiously_and_can_still_be_fast_retransmitted()
     harness.expect_ack(&peer, peer.them);
     let status = harness.status(id);
     assert_eq!((status.rto, status.cwnd), (secs(3), u32::from(MSS)));
-    assert_eq!(status.recovery, "open");
+    assert_eq!(status.congestion, CongestionState::Open);
 }

@@ -54,7 +54,7 @@ fn icmp(family: Family, kind: u8, code: u8, rest: [u8; 4], body: &[u8]) -> Vec<u
 fn quote(peer: &Peer, seq: SeqNumber) -> Vec<u8> {
     let segment = crate::context::bare_segment(peer.tuple, seq, peer.them, A);
     let mut packet = Vec::new();
-    wire::write_segment(&mut packet, &segment, &[], 1);
+    wire::write_segment(&mut packet, &segment, &[], 1, wire::TREATMENT);
     packet
 }
 
@@ -162,7 +162,10 @@ fn a_packet_that_was_too_big_goes_again_in_smaller_ones() {
         assert_eq!(sent.iter().map(|got| got.data.len()).sum::<usize>(), 2800);
         let status = harness.status(id);
         assert_eq!((status.path_mtu, usize::from(status.mss)), (1300, mss));
-        assert_eq!((status.recovery, status.backoff), ("open", 0));
+        assert_eq!(
+            (status.congestion, status.backoff),
+            (CongestionState::Open, 0)
+        );
         harness.ack(&peer, peer.us + 2800);
         assert_eq!(harness.status(id).unacknowledged, 0);
     });
@@ -297,7 +300,7 @@ fn a_wrong_checksum_is_counted_and_the_segment_dropped() {
         let tuple = peer.tuple.reversed();
         let syn = crate::context::bare_segment(tuple, peer.them - 1, SeqNumber(0), S);
         let mut packet = Vec::new();
-        wire::write_segment(&mut packet, &syn, &[], 1);
+        wire::write_segment(&mut packet, &syn, &[], 1, wire::TREATMENT);
         let tcp = if family == V4 { 20 } else { 40 };
         for bit in (tcp * 8)..(packet.len() * 8) {
             let mut wrong = packet.clone();
