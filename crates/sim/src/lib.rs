@@ -5,6 +5,7 @@
 //! moment at which anything can happen.
 
 mod application;
+pub mod differ;
 #[cfg(all(target_os = "linux", feature = "kernel"))]
 pub mod kernel;
 mod node;

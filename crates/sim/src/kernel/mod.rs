@@ -71,6 +71,26 @@ impl Kernel {
         })
     }
 
+    /// Begins anew: nothing is left of sockets and packets, and time starts again. Settings stay.
+    #[expect(clippy::disallowed_methods, reason = "the kernel lives in real time")]
+    pub fn clear(&mut self) {
+        self.end_all();
+        self.take_in();
+        self.left.clear();
+        self.ended.clear();
+        self.begun = Instant::now();
+        self.pool = Pool::new(self.begun);
+    }
+
+    /// Ends all endpoints and closes all sockets. Whoever waits in a call is woken by the end of its socket.
+    fn end_all(&mut self) {
+        let _ = self.destroy(ANY_STATE);
+        for fd in self.sockets.open() {
+            let _ = self.sockets.shutdown(fd, 2);
+            let _ = self.sockets.close(fd);
+        }
+    }
+
     /// Takes in what the kernel has sent by now.
     fn take_in(&mut self) {
         let mut packet = Vec::new();
@@ -186,11 +206,6 @@ impl Subject for Kernel {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        // Whoever waits in a call is woken by the end of its socket.
-        let _ = self.destroy(ANY_STATE);
-        for fd in self.sockets.open() {
-            let _ = self.sockets.shutdown(fd, 2);
-            let _ = self.sockets.close(fd);
-        }
+        self.end_all();
     }
 }

@@ -3,6 +3,7 @@
 pub mod ast;
 mod parse;
 mod print;
+pub mod run;
 mod subject;
 
 pub use parse::{Dialect, ParseError, Settings, parse};

@@ -1,0 +1,2 @@
+mod options;
+pub(crate) mod wire;
