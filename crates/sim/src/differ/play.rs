@@ -17,7 +17,6 @@ const SOL_SOCKET: i32 = 1;
 const SO_LINGER: i32 = 13;
 const IPPROTO_TCP: i32 = 6;
 const TCP_NODELAY: i32 = 1;
-const TCP_QUICKACK: i32 = 12;
 
 /// The first TSval of the peer's; that of [`Stamp::Old`] is 1.
 pub(super) const FIRST_STAMP: u32 = 1000;
@@ -171,9 +170,7 @@ impl Player<'_> {
                 if end.wrapping_sub(self.arrived).cast_signed() > 0 {
                     self.arrived = end;
                 }
-                let mut moment = self.moment(None, self.pace.answer);
-                self.acknowledge_at_once(&mut moment);
-                moment
+                self.moment(None, self.pace.answer)
             }
             Step::Do(deed) => {
                 let answered = self.perform(*deed);
@@ -251,18 +248,6 @@ impl Player<'_> {
         let outcome = self.subject.outcome(id);
         // Nothing here blocks; a subject that has no answer is told as one that answers nonsense.
         outcome.map_or(Returned::ok(i64::MIN), |outcome| outcome.returned)
-    }
-
-    /// An ACK that the stack meant to delay is sent now, so that when it would be does not matter.
-    fn acknowledge_at_once(&mut self, moment: &mut Moment) {
-        let Some(fd) = self.socket else { return };
-        self.call(Call::SetOption {
-            fd,
-            level: IPPROTO_TCP,
-            name: TCP_QUICKACK,
-            value: OptionValue::Int(1),
-        });
-        self.listen(moment, Duration::ZERO);
     }
 
     fn moment(&mut self, answer: Option<Answer>, wait: Duration) -> Moment {

@@ -3,7 +3,7 @@
 use super::super::ast::TcpOption;
 
 /// The options in a header. What cannot be read is kept as [`TcpOption::Other`].
-pub(crate) fn parse(mut bytes: &[u8]) -> Vec<TcpOption> {
+pub(super) fn parse(mut bytes: &[u8]) -> Vec<TcpOption> {
     let mut options = Vec::new();
     while let Some((&kind, behind)) = bytes.split_first() {
         match kind {
@@ -42,12 +42,7 @@ fn read(kind: u8, data: &[u8]) -> TcpOption {
         (4, 0) => TcpOption::SackPermitted,
         (5, 8 | 16 | 24 | 32) => {
             let blocks = words();
-            TcpOption::Sack(
-                blocks
-                    .chunks_exact(2)
-                    .map(|edge| (edge[0], edge[1]))
-                    .collect(),
-            )
+            TcpOption::Sack(blocks.chunks_exact(2).map(|edge| (edge[0], edge[1])).collect())
         }
         (8, 8) => TcpOption::Timestamps {
             val: words().first().copied(),
@@ -72,7 +67,7 @@ fn read(kind: u8, data: &[u8]) -> TcpOption {
 ///
 /// # Errors
 /// Why they cannot be written: an MD5 digest needs a key, and a header ends at four bytes.
-pub(crate) fn to_bytes(options: &[TcpOption]) -> Result<Vec<u8>, String> {
+pub(super) fn to_bytes(options: &[TcpOption]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for option in options {
         let mut put = |kind: u8, data: &[u8]| -> Result<(), String> {
@@ -119,7 +114,7 @@ pub(crate) fn to_bytes(options: &[TcpOption]) -> Result<Vec<u8>, String> {
 
 /// How options are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(super) enum Order {
     /// Each in its place, padding included: Linux's scripts, as packetdrill has it.
     Exact,
     /// In any order, whatever the padding.
@@ -127,7 +122,7 @@ pub(crate) enum Order {
 }
 
 /// Whether the options seen are those expected. The values of timestamps are compared elsewhere.
-pub(crate) fn are_as_expected(expected: &[TcpOption], seen: &[TcpOption], order: Order) -> bool {
+pub(super) fn are_as_expected(expected: &[TcpOption], seen: &[TcpOption], order: Order) -> bool {
     let same = |a: &TcpOption, b: &TcpOption| match (a, b) {
         (TcpOption::Timestamps { .. }, TcpOption::Timestamps { .. }) => true,
         (a, b) => a == b,
@@ -153,25 +148,17 @@ pub(crate) fn are_as_expected(expected: &[TcpOption], seen: &[TcpOption], order:
 
 fn without_padding(options: &[TcpOption]) -> Vec<&TcpOption> {
     let is_padding = |option: &&TcpOption| matches!(option, TcpOption::Nop | TcpOption::Eol);
-    options
-        .iter()
-        .filter(|option| !is_padding(option))
-        .collect()
+    options.iter().filter(|option| !is_padding(option)).collect()
 }
 
 /// Options as a script writes them.
-pub(crate) fn to_text(options: &[TcpOption]) -> String {
+pub(super) fn to_text(options: &[TcpOption]) -> String {
     let all: Vec<String> = options.iter().map(one_to_text).collect();
     format!("<{}>", all.join(","))
 }
 
 fn one_to_text(option: &TcpOption) -> String {
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let number = |value: &Option<u32>| value.map_or_else(|| "...".to_owned(), |v| v.to_string());
     match option {
         TcpOption::Mss(mss) => format!("mss {mss}"),
@@ -221,10 +208,7 @@ mod tests {
         let bytes = to_bytes(&some()).expect("20 bytes");
         assert_eq!(bytes.len(), 20);
         assert_eq!(parse(&bytes), some());
-        assert_eq!(
-            to_text(&some()),
-            "<mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>"
-        );
+        assert_eq!(to_text(&some()), "<mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>");
     }
 
     #[test]
