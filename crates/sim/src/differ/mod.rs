@@ -6,6 +6,8 @@
 
 mod compare;
 mod generate;
+#[cfg(all(target_os = "linux", feature = "kernel"))]
+mod hunt;
 mod known;
 mod play;
 mod plot;
@@ -14,6 +16,8 @@ mod tell;
 
 pub use compare::{Difference, IGNORED, difference};
 pub use generate::generate;
+#[cfg(all(target_os = "linux", feature = "kernel"))]
+pub use hunt::{Finding, Findings, hunt};
 pub use known::{KNOWN, Known, known};
 pub use play::{Answer, Heard, Moment, Number, Pace, play};
 pub use plot::{Control, Deed, Inbound, Offer, Plot, Stamp, Step};

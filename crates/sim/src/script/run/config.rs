@@ -93,7 +93,11 @@ impl Config {
     ///
     /// # Errors
     /// The first option that is unknown, not supported or has a value it cannot have.
-    pub fn for_script(&self, script: &Script, overrides: &[ScriptOption]) -> Result<Self, ConfigError> {
+    pub fn for_script(
+        &self,
+        script: &Script,
+        overrides: &[ScriptOption],
+    ) -> Result<Self, ConfigError> {
         let mut config = self.clone();
         for option in &script.options {
             config.set(option).map_err(|message| ConfigError {
@@ -183,17 +187,23 @@ impl Config {
             "strict" => self.strict = true,
             "with_timestamps" => self.with_timestamps = true,
             // How packetdrill runs Python, frees memory and tells what it does changes no result.
-            "code_command" | "code_format" | "code_sockopt" | "send_omit_free" | "verbose" | "debug" => {}
-            "dry_run" | "is_anyip" | "psp_udp_port" | "so_filename" | "so_flags" | "udp_encapsulation"
-            | "wire_client" | "wire_client_dev" | "wire_server" | "wire_server_at" | "wire_server_dev"
-            | "wire_server_ip" | "wire_server_port" => return Err(format!("not supported: --{name}")),
+            "code_command" | "code_format" | "code_sockopt" | "send_omit_free" | "verbose"
+            | "debug" => {}
+            "dry_run" | "is_anyip" | "psp_udp_port" | "so_filename" | "so_flags"
+            | "udp_encapsulation" | "wire_client" | "wire_client_dev" | "wire_server"
+            | "wire_server_at" | "wire_server_dev" | "wire_server_ip" | "wire_server_port" => {
+                return Err(format!("not supported: --{name}"));
+            }
             _ => return Err(format!("unknown option: --{name}")),
         }
         Ok(())
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {
-        for (name, address) in [("local_ip", self.local_ip()), ("remote_ip", self.remote_ip())] {
+        for (name, address) in [
+            ("local_ip", self.local_ip()),
+            ("remote_ip", self.remote_ip()),
+        ] {
             if address.is_ipv6() != self.is_v6() {
                 return Err(ConfigError {
                     line: None,
@@ -231,14 +241,23 @@ fn address(name: &str, value: &str) -> Result<IpAddr, String> {
     digits.parse().map_err(|_| bad(name, Some(value)))
 }
 
-fn micros(name: &str, value: &str, range: impl std::ops::RangeBounds<u64>) -> Result<Duration, String> {
+fn micros(
+    name: &str,
+    value: &str,
+    range: impl std::ops::RangeBounds<u64>,
+) -> Result<Duration, String> {
     let micros = value.parse().ok().filter(|micros| range.contains(micros));
     let micros = micros.filter(|&micros| micros <= u64::from(u32::MAX) * 1_000_000);
-    micros.map(Duration::from_micros).ok_or_else(|| bad(name, Some(value)))
+    micros
+        .map(Duration::from_micros)
+        .ok_or_else(|| bad(name, Some(value)))
 }
 
 fn percent(name: &str, value: &str) -> Result<f64, String> {
-    let percent = value.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    let percent = value
+        .parse()
+        .ok()
+        .filter(|percent| (0.0..=100.0).contains(percent));
     percent.ok_or_else(|| bad(name, Some(value)))
 }
 
@@ -256,7 +275,10 @@ mod tests {
 
     fn script(options: &[(&str, &str)]) -> Script {
         Script {
-            options: options.iter().map(|(name, value)| option(name, value)).collect(),
+            options: options
+                .iter()
+                .map(|(name, value)| option(name, value))
+                .collect(),
             ..Script::default()
         }
     }
@@ -279,7 +301,11 @@ mod tests {
             ("wire_client", "", "not supported: --wire_client"),
             ("mtu", "12", "--mtu cannot be 12"),
             ("tolerance_usecs", "", "--tolerance_usecs needs a value"),
-            ("ip_version", "ipv5", "--ip_version is ipv4, ipv4-mapped-ipv6 or ipv6, not ipv5"),
+            (
+                "ip_version",
+                "ipv5",
+                "--ip_version is ipv4, ipv4-mapped-ipv6 or ipv6, not ipv5",
+            ),
         ] {
             let refused = Config::default().for_script(&script(&[(name, value)]), &[]);
             let error = refused.expect_err(name);
@@ -290,7 +316,9 @@ mod tests {
     #[test]
     fn addresses_are_of_the_version_that_is_run() {
         let script = script(&[("local_ip", "fd00::1")]);
-        let error = Config::default().for_script(&script, &[]).expect_err("IPv4");
+        let error = Config::default()
+            .for_script(&script, &[])
+            .expect_err("IPv4");
         assert!(error.message.contains("is not an address of --ip_version"));
     }
 }

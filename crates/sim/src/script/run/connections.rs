@@ -48,7 +48,10 @@ impl Runner<'_> {
         let is_syn = tcp.flags.syn && !tcp.flags.ack;
         let opens_another = is_syn
             && packet.ports.is_some()
-            && self.connections.iter().any(|known| known.stage == Stage::Listening);
+            && self
+                .connections
+                .iter()
+                .any(|known| known.stage == Stage::Listening);
         match (packet.direction, stage) {
             (Direction::Inbound, None | Some(Stage::Listening)) => Ok(self.open(packet, first_seq)),
             (Direction::Inbound, _) if opens_another => Ok(self.open(packet, first_seq)),
@@ -121,7 +124,8 @@ impl Runner<'_> {
             datagram,
             owner,
         };
-        self.ladder.add(seen.at, RungKind::Outbound, self.describe(&seen));
+        self.ladder
+            .add(seen.at, RungKind::Outbound, self.describe(&seen));
         Ok(Some(seen))
     }
 
@@ -170,7 +174,9 @@ impl Runner<'_> {
                 segment.destination_port,
                 text::of(segment)
             ),
-            (Carried::Icmp(message), _) => format!("icmp type_{} code_{}", message.kind, message.code),
+            (Carried::Icmp(message), _) => {
+                format!("icmp type_{} code_{}", message.kind, message.code)
+            }
             (Carried::Other(protocol), _) => format!("IP protocol {protocol}"),
         }
     }
@@ -204,7 +210,11 @@ impl Runner<'_> {
         };
         let now = self.subject.now();
         let mut later = Vec::new();
-        while let Some(sent) = self.unread.pop_front().or_else(|| self.subject.next_packet(now)) {
+        while let Some(sent) = self
+            .unread
+            .pop_front()
+            .or_else(|| self.subject.next_packet(now))
+        {
             if sent.at + slack < time {
                 self.unread.push_front(sent);
                 self.refuse_next(now)?;
@@ -220,7 +230,10 @@ impl Runner<'_> {
     pub(super) fn check_nothing_left(&mut self) -> Result<(), Failure> {
         let now = self.subject.now();
         while self.config.strict {
-            let left = self.unread.pop_front().or_else(|| self.subject.next_packet(now));
+            let left = self
+                .unread
+                .pop_front()
+                .or_else(|| self.subject.next_packet(now));
             let Some(sent) = left else { break };
             self.unread.push_front(sent);
             self.refuse_next(now)?;
@@ -236,9 +249,11 @@ impl Runner<'_> {
         if self.must_be_expected(&seen) {
             let at = super::schedule::seconds(seen.at);
             let text = format!("{} at {at}", self.describe(&seen));
-            return Err(Failure::new("a packet left that the script does not expect")
-                .expected("no packet before this")
-                .seen(text));
+            return Err(
+                Failure::new("a packet left that the script does not expect")
+                    .expected("no packet before this")
+                    .seen(text),
+            );
         }
         Ok(())
     }

@@ -46,7 +46,8 @@ impl Runner<'_> {
         let mtu = mtu.saturating_add(if is_added { stamps::LEN.into() } else { 0 });
         match (self.config.is_v6(), kind, code) {
             (false, 3, 4) => {
-                let mtu = u16::try_from(mtu).map_err(|_| Failure::new("an MTU in ICMP has 16 bits"))?;
+                let mtu =
+                    u16::try_from(mtu).map_err(|_| Failure::new("an MTU in ICMP has 16 bits"))?;
                 let [high, low] = mtu.to_be_bytes();
                 Ok([0, 0, high, low])
             }
@@ -59,7 +60,9 @@ impl Runner<'_> {
     fn quotation(&self, icmp: &Icmp, place: usize) -> Result<Vec<u8>, Failure> {
         let connection = &self.connections[place];
         let (Some(local), Some(remote)) = (connection.local, connection.remote) else {
-            return Err(Failure::new("the connection has sent nothing that could be quoted"));
+            return Err(Failure::new(
+                "the connection has sent nothing that could be quoted",
+            ));
         };
         let (seq, len) = icmp.quoted.unwrap_or((0, 0));
         let quoted = Datagram {
@@ -119,7 +122,8 @@ pub(super) fn to_text(icmp: &Icmp) -> String {
 
 /// Type and code on the wire. A code without a name of its own is 0.
 fn numbers(icmp: &Icmp, is_v6: bool) -> Result<(u8, u8), Failure> {
-    let unknown = |what: &str, name: &str| Failure::new(format!("there is no ICMP {what} `{name}`"));
+    let unknown =
+        |what: &str, name: &str| Failure::new(format!("there is no ICMP {what} `{name}`"));
     let (known, codes) = if is_v6 {
         kind_v6(&icmp.kind)
     } else {
@@ -248,7 +252,10 @@ mod tests {
         assert_eq!(numbers(&port, false), Ok((3, 3)));
         assert_eq!(numbers(&port, true), Ok((1, 4)));
         assert_eq!(numbers(&icmp("packet_too_big", None), true), Ok((2, 0)));
-        assert_eq!(numbers(&icmp("type_42", Some("code_7")), false), Ok((42, 7)));
+        assert_eq!(
+            numbers(&icmp("type_42", Some("code_7")), false),
+            Ok((42, 7))
+        );
     }
 
     #[test]

@@ -116,7 +116,9 @@ impl Runner<'_> {
             Some(Tos::Ecn(bits) | Tos::Byte(bits)) => bits,
             Some(Tos::Dscp(dscp)) => dscp << 2,
             Some(Tos::Ect01 | Tos::DscpEct01(_)) => {
-                return Err(Failure::new("ect01 is for outbound packets: write ect0 or ect1"));
+                return Err(Failure::new(
+                    "ect01 is for outbound packets: write ect0 or ect1",
+                ));
             }
         };
         Ok(Datagram {
@@ -167,7 +169,12 @@ impl Connection {
     }
 
     /// Puts a segment of the script into live numbers.
-    fn to_live(&self, segment: &mut Segment, keep_seq: bool, may_scale: bool) -> Result<(), Failure> {
+    fn to_live(
+        &self,
+        segment: &mut Segment,
+        keep_seq: bool,
+        may_scale: bool,
+    ) -> Result<(), Failure> {
         let is_syn = segment.flags.syn;
         if !keep_seq {
             segment.seq = segment.seq.wrapping_add(self.remote_offset(is_syn));

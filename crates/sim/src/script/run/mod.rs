@@ -55,7 +55,9 @@ pub fn run(script: &Script, config: &Config, subject: &mut dyn Subject) -> Repor
         outcome = outcome.and(cleaned);
     }
     runner.listen_to_story();
-    let Runner { mut ladder, notes, .. } = runner;
+    let Runner {
+        mut ladder, notes, ..
+    } = runner;
     ladder.rungs.sort_by_key(|rung| rung.at);
     let failure = outcome.err();
     let verdict = match &failure {
@@ -127,11 +129,10 @@ impl<'a> Runner<'a> {
         }
         self.end_blocking()?;
         let last = script.events.last();
-        self.check_nothing_left()
-            .map_err(|failure| match last {
-                Some(event) => failure.at(event.line, &event.text),
-                None => failure,
-            })
+        self.check_nothing_left().map_err(|failure| match last {
+            Some(event) => failure.at(event.line, &event.text),
+            None => failure,
+        })
     }
 
     fn event(&mut self, event: &'a Event, none_expected: bool) -> Result<(), Failure> {
@@ -146,7 +147,8 @@ impl<'a> Runner<'a> {
             Action::Call(call) => self.call(event, call, &due, none_expected),
             Action::Command(command) => {
                 self.wait_until(&due, none_expected, "the command")?;
-                self.ladder.add(due.at, RungKind::Note, format!("`{}`", command.text));
+                self.ladder
+                    .add(due.at, RungKind::Note, format!("`{}`", command.text));
                 self.command(&command.text)
             }
             Action::Code(code) => {
@@ -181,7 +183,13 @@ impl<'a> Runner<'a> {
 const FIRST_REMOTE_PORT: u16 = 40_000;
 
 fn is_outbound(event: &Event) -> bool {
-    matches!(&event.action, Action::Packet(Packet { direction: Direction::Outbound, .. }))
+    matches!(
+        &event.action,
+        Action::Packet(Packet {
+            direction: Direction::Outbound,
+            ..
+        })
+    )
 }
 
 /// What a script's packet carries that is not supported.

@@ -42,7 +42,12 @@ fn read(kind: u8, data: &[u8]) -> TcpOption {
         (4, 0) => TcpOption::SackPermitted,
         (5, 8 | 16 | 24 | 32) => {
             let blocks = words();
-            TcpOption::Sack(blocks.chunks_exact(2).map(|edge| (edge[0], edge[1])).collect())
+            TcpOption::Sack(
+                blocks
+                    .chunks_exact(2)
+                    .map(|edge| (edge[0], edge[1]))
+                    .collect(),
+            )
         }
         (8, 8) => TcpOption::Timestamps {
             val: words().first().copied(),
@@ -148,7 +153,10 @@ pub(super) fn are_as_expected(expected: &[TcpOption], seen: &[TcpOption], order:
 
 fn without_padding(options: &[TcpOption]) -> Vec<&TcpOption> {
     let is_padding = |option: &&TcpOption| matches!(option, TcpOption::Nop | TcpOption::Eol);
-    options.iter().filter(|option| !is_padding(option)).collect()
+    options
+        .iter()
+        .filter(|option| !is_padding(option))
+        .collect()
 }
 
 /// Options as a script writes them.
@@ -158,7 +166,12 @@ pub(super) fn to_text(options: &[TcpOption]) -> String {
 }
 
 fn one_to_text(option: &TcpOption) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     let number = |value: &Option<u32>| value.map_or_else(|| "...".to_owned(), |v| v.to_string());
     match option {
         TcpOption::Mss(mss) => format!("mss {mss}"),
@@ -208,7 +221,10 @@ mod tests {
         let bytes = to_bytes(&some()).expect("20 bytes");
         assert_eq!(bytes.len(), 20);
         assert_eq!(parse(&bytes), some());
-        assert_eq!(to_text(&some()), "<mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>");
+        assert_eq!(
+            to_text(&some()),
+            "<mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>"
+        );
     }
 
     #[test]

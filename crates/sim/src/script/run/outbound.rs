@@ -69,7 +69,10 @@ impl Runner<'_> {
 
     /// The segment that is expected, in the script's numbers. Several that follow each other and differ in nothing
     /// else are taken as the one they would have been if the wire could carry it.
-    #[allow(clippy::type_complexity, reason = "when, the first packet, and the whole segment")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "when, the first packet, and the whole segment"
+    )]
     fn collect(
         &mut self,
         tcp: &Tcp,
@@ -102,10 +105,13 @@ impl Runner<'_> {
             };
             let segment = self.connections[place].to_script(segment, keep_seq);
             let is_last = segment.payload.len() >= wanted - whole.payload.len();
-            if !verify::continues(&whole, &segment) || (segment.payload.len() != piece && !is_last) {
-                return Err(Failure::new("the stack sent something else in the middle of a segment")
-                    .expected(format!("the rest of {}", verify::to_text(tcp)))
-                    .seen(format!("{}, then {}", text::of(&whole), text::of(&segment))));
+            if !verify::continues(&whole, &segment) || (segment.payload.len() != piece && !is_last)
+            {
+                return Err(Failure::new(
+                    "the stack sent something else in the middle of a segment",
+                )
+                .expected(format!("the rest of {}", verify::to_text(tcp)))
+                .seen(format!("{}, then {}", text::of(&whole), text::of(&segment))));
             }
             piece = segment.payload.len();
             at = next.at;

@@ -38,7 +38,12 @@ impl Schedule {
     /// Moves on to the next event, `now` being the time that the events before it have taken.
     ///
     /// Relative times count from now. Only between inbound packets do they count from when the one before was due.
-    pub(super) fn next(&mut self, when: When, is_inbound: bool, now: Duration) -> Result<Due, Failure> {
+    pub(super) fn next(
+        &mut self,
+        when: When,
+        is_inbound: bool,
+        now: Duration,
+    ) -> Result<Due, Failure> {
         let previous = self.previous;
         let offset = match previous {
             Some(Previous {
@@ -63,7 +68,11 @@ impl Schedule {
             && is_absolute
             && at < before.at
         {
-            let text = format!("time goes backwards, from {} to {}", seconds(before.at), seconds(at));
+            let text = format!(
+                "time goes backwards, from {} to {}",
+                seconds(before.at),
+                seconds(at)
+            );
             return Err(Failure::new(text));
         }
         self.previous = Some(Previous {
@@ -83,7 +92,12 @@ impl Schedule {
 
 impl Due {
     /// Whether something came in time. Nothing is too early or late before the second event.
-    pub(super) fn check(&self, actual: Duration, config: &Config, what: &str) -> Result<(), Failure> {
+    pub(super) fn check(
+        &self,
+        actual: Duration,
+        config: &Config,
+        what: &str,
+    ) -> Result<(), Failure> {
         if self.is_any {
             return Ok(());
         }
@@ -171,14 +185,18 @@ mod tests {
     #[test]
     fn a_relative_time_counts_from_now() {
         let mut schedule = started(ms(100), false);
-        let due = schedule.next(When::Relative(ms(50)), true, ms(103)).expect("due");
+        let due = schedule
+            .next(When::Relative(ms(50)), true, ms(103))
+            .expect("due");
         assert_eq!(due.at, ms(153));
     }
 
     #[test]
     fn between_inbound_packets_it_counts_from_when_the_first_was_due() {
         let mut schedule = started(ms(100), true);
-        let due = schedule.next(When::Relative(ms(50)), true, ms(103)).expect("due");
+        let due = schedule
+            .next(When::Relative(ms(50)), true, ms(103))
+            .expect("due");
         assert_eq!(due.at, ms(150));
     }
 
@@ -230,7 +248,9 @@ mod tests {
     fn the_end_of_a_call_may_miss_by_an_eighth_of_its_length() {
         let config = Config::default();
         let mut schedule = started(ms(0), false);
-        let due = schedule.next(When::Relative(ms(0)), false, ms(0)).expect("due");
+        let due = schedule
+            .next(When::Relative(ms(0)), false, ms(0))
+            .expect("due");
         assert!(due.check_end(ms(200), ms(225), &config).is_ok());
         assert!(due.check_end(ms(200), ms(226), &config).is_err());
         assert!(due.check_end(ms(200), ms(175), &config).is_ok());

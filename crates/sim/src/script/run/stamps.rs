@@ -94,17 +94,35 @@ mod tests {
     #[test]
     fn a_connection_has_added_timestamps_from_its_syn_on() {
         let mut connection = Connection::new(Stage::PacketReceived);
-        let mut syn = vec![TcpOption::Mss(1000), TcpOption::SackPermitted, TcpOption::Eol, TcpOption::Eol];
-        add(&mut connection, flags(true, false), &mut syn, Duration::from_millis(5));
+        let mut syn = vec![
+            TcpOption::Mss(1000),
+            TcpOption::SackPermitted,
+            TcpOption::Eol,
+            TcpOption::Eol,
+        ];
+        add(
+            &mut connection,
+            flags(true, false),
+            &mut syn,
+            Duration::from_millis(5),
+        );
         assert_eq!(
             super::super::options::to_text(&syn),
             "<mss 1012,sackOK,TS val 1000005 ecr 0>".replace("<mss", "<nop,nop,mss")
         );
         connection.stamps.latest = Some(77);
         let mut ack = Vec::new();
-        add(&mut connection, flags(false, true), &mut ack, Duration::from_millis(9));
+        add(
+            &mut connection,
+            flags(false, true),
+            &mut ack,
+            Duration::from_millis(9),
+        );
         assert_eq!(val_of(&ack), Some(1_000_009));
-        assert!(matches!(ack.last(), Some(TcpOption::Timestamps { ecr: Some(77), .. })));
+        assert!(matches!(
+            ack.last(),
+            Some(TcpOption::Timestamps { ecr: Some(77), .. })
+        ));
     }
 
     #[test]
@@ -115,10 +133,20 @@ mod tests {
             ecr: Some(0),
         };
         let mut syn = vec![TcpOption::Nop, TcpOption::Nop, own.clone()];
-        add(&mut connection, flags(true, false), &mut syn, Duration::ZERO);
+        add(
+            &mut connection,
+            flags(true, false),
+            &mut syn,
+            Duration::ZERO,
+        );
         assert_eq!(syn, [TcpOption::Nop, TcpOption::Nop, own]);
         let mut bare = Vec::new();
-        add(&mut connection, flags(false, true), &mut bare, Duration::ZERO);
+        add(
+            &mut connection,
+            flags(false, true),
+            &mut bare,
+            Duration::ZERO,
+        );
         assert_eq!(bare, []);
     }
 
@@ -126,7 +154,12 @@ mod tests {
     fn a_syn_ack_gets_some_only_if_the_syn_had_some() {
         let mut without = Connection::new(Stage::SynAcked);
         let mut options = Vec::new();
-        add(&mut without, flags(true, true), &mut options, Duration::ZERO);
+        add(
+            &mut without,
+            flags(true, true),
+            &mut options,
+            Duration::ZERO,
+        );
         assert_eq!(options, []);
         let mut with = Connection::new(Stage::SynAcked);
         with.stamps.latest = Some(9);

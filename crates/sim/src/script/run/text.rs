@@ -6,7 +6,9 @@ use super::wire::Segment;
 
 /// `P. 1:1001(1000) ack 1 win 257 <nop,nop,TS val 1 ecr 2>`
 pub(super) fn of(segment: &Segment) -> String {
-    let end = segment.seq.wrapping_add(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
+    let end = segment
+        .seq
+        .wrapping_add(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
     let mut text = format!(
         "{} {}:{end}({})",
         flags(segment.flags),
@@ -51,7 +53,11 @@ pub(super) fn flags(flags: TcpFlags) -> String {
         (ae, 'A'),
         (ack, '.'),
     ];
-    let mut text: String = letters.iter().filter(|(set, _)| *set).map(|(_, letter)| letter).collect();
+    let mut text: String = letters
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, letter)| letter)
+        .collect();
     if let Some(count) = ace {
         text += &count.to_string();
     }

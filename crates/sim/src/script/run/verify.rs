@@ -114,7 +114,10 @@ fn tcp_options(
     let Some(expected) = &tcp.options else {
         return Ok(());
     };
-    if expected.iter().any(|option| matches!(option, TcpOption::Md5(_))) {
+    if expected
+        .iter()
+        .any(|option| matches!(option, TcpOption::Md5(_)))
+    {
         return Err(Failure::unsupported("the MD5 option"));
     }
     let mut seen = segment.options.clone();
@@ -125,12 +128,17 @@ fn tcp_options(
     if connection.stamps.is_added && !stamps::are_in(expected) {
         order = Order::AnySet;
         if !stamps::are_in(&seen) && !segment.flags.rst {
-            all.0.push("options: the timestamps that were negotiated are missing".to_owned());
+            all.0
+                .push("options: the timestamps that were negotiated are missing".to_owned());
         }
         seen.retain(|option| !matches!(option, TcpOption::Timestamps { .. }));
     }
     if !options::are_as_expected(expected, &seen, order) {
-        all.add("options", &options::to_text(expected), &options::to_text(&seen));
+        all.add(
+            "options",
+            &options::to_text(expected),
+            &options::to_text(&seen),
+        );
     }
     Ok(())
 }
@@ -200,7 +208,11 @@ fn flow_label(
     match connection.flow {
         _ if live == 0 => all.add("flow label", &"one", &"none"),
         Some((script, known)) if script == label && known != live => {
-            all.add("flow label", &format!("{known:#x}, as before"), &format!("{live:#x}"));
+            all.add(
+                "flow label",
+                &format!("{known:#x}, as before"),
+                &format!("{live:#x}"),
+            );
         }
         Some((script, known)) if script != label && known == live => {
             all.add("flow label", &"another than before", &format!("{live:#x}"));
@@ -218,7 +230,9 @@ fn payload(tcp: &Tcp, segment: &Segment, connection: &Connection, all: &mut Diff
     };
     let place = segment.seq.wrapping_sub(base);
     if let Some(wrong) = first_wrong(place.into(), &segment.payload) {
-        all.0.push(format!("payload: byte {wrong} is not the one that was written there"));
+        all.0.push(format!(
+            "payload: byte {wrong} is not the one that was written there"
+        ));
     }
 }
 
@@ -226,7 +240,9 @@ fn payload(tcp: &Tcp, segment: &Segment, connection: &Connection, all: &mut Diff
 pub(super) fn to_text(tcp: &Tcp) -> String {
     let mut text = text::flags(tcp.flags);
     text += &match tcp.seq {
-        Sequence::At { start, len } => format!(" {start}:{}({len})", start.wrapping_add(len.into())),
+        Sequence::At { start, len } => {
+            format!(" {start}:{}({len})", start.wrapping_add(len.into()))
+        }
         Sequence::Any { len } => format!(" ...({len})"),
     };
     if let Some(ack) = tcp.ack {
@@ -257,6 +273,7 @@ impl Differences {
     }
 
     fn add(&mut self, name: &str, expected: &dyn std::fmt::Display, seen: &dyn std::fmt::Display) {
-        self.0.push(format!("{name}: expected {expected}, was {seen}"));
+        self.0
+            .push(format!("{name}: expected {expected}, was {seen}"));
     }
 }

@@ -94,7 +94,10 @@ impl Datagram {
         if packet.len() != usize::from(header.total_len()) {
             return Err("it is longer than its IPv4 total length".to_owned());
         }
-        let (source, destination) = (header.source_addr().into(), header.destination_addr().into());
+        let (source, destination) = (
+            header.source_addr().into(),
+            header.destination_addr().into(),
+        );
         Ok(Self {
             source,
             destination,
@@ -111,7 +114,10 @@ impl Datagram {
         if payload.len() != usize::from(header.payload_length()) {
             return Err("its IPv6 payload length is wrong".to_owned());
         }
-        let (source, destination) = (header.source_addr().into(), header.destination_addr().into());
+        let (source, destination) = (
+            header.source_addr().into(),
+            header.destination_addr().into(),
+        );
         Ok(Self {
             source,
             destination,
@@ -350,7 +356,11 @@ mod tests {
                 ..TcpFlags::default()
             },
             window: 500,
-            options: vec![TcpOption::Nop, TcpOption::Nop, TcpOption::Sack(vec![(1, 2)])],
+            options: vec![
+                TcpOption::Nop,
+                TcpOption::Nop,
+                TcpOption::Sack(vec![(1, 2)]),
+            ],
             payload: vec![1, 2, 3],
             ..Segment::default()
         }
@@ -378,7 +388,11 @@ mod tests {
     fn one_wrong_bit_is_noticed_wherever_it_is_summed() {
         let whole = datagram("192.0.2.1", "198.18.0.1", Carried::Tcp(segment()));
         let bytes = whole.to_bytes().expect("it fits");
-        for (place, said) in [(15, "IPv4 header checksum"), (25, "TCP checksum"), (54, "TCP checksum")] {
+        for (place, said) in [
+            (15, "IPv4 header checksum"),
+            (25, "TCP checksum"),
+            (54, "TCP checksum"),
+        ] {
             let mut wrong = bytes.clone();
             wrong[place] ^= 4;
             let error = Datagram::parse(&wrong).expect_err("it is wrong");

@@ -63,9 +63,7 @@ impl<'a> Arguments<'a> {
     pub(super) fn len_at(self, place: usize) -> Result<usize, Failure> {
         let number = self.number(place)?;
         let len = usize::try_from(number).ok().filter(|&len| len <= LONGEST);
-        len.ok_or_else(|| {
-            Failure::new(format!("{} cannot be given {number} bytes", self.name))
-        })
+        len.ok_or_else(|| Failure::new(format!("{} cannot be given {number} bytes", self.name)))
     }
 
     /// A buffer that the script leaves to the runner: `...`; or a string, or `NULL`.
@@ -115,7 +113,10 @@ pub(super) fn number(expression: &Expression) -> Result<i64, Failure> {
 }
 
 /// A number of 32 bits, signed or not.
-#[allow(clippy::cast_possible_truncation, reason = "an unsigned 32 bits keep their bits")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "an unsigned 32 bits keep their bits"
+)]
 pub(super) fn int(expression: &Expression) -> Result<i32, Failure> {
     let value = number(expression)?;
     if (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(&value) {
@@ -128,7 +129,10 @@ pub(super) fn int(expression: &Expression) -> Result<i32, Failure> {
 /// A field by one of its names.
 pub(super) fn field<'a>(fields: &'a [Field], names: &[&str]) -> Option<&'a Field> {
     let is_named = |field: &&Field| {
-        field.name.as_deref().is_some_and(|name| names.contains(&name))
+        field
+            .name
+            .as_deref()
+            .is_some_and(|name| names.contains(&name))
     };
     fields.iter().find(is_named)
 }

@@ -1,9 +1,9 @@
 //! What a call answered, held against what the script says, and what follows for its connections.
 
 use super::super::super::ast::{Call, Expression};
+use super::super::Runner;
 use super::super::mapping::{Connection, Stage, first_wrong};
 use super::super::report::Failure;
-use super::super::Runner;
 use super::arguments::number;
 use super::plan::{Plan, Wanted, WantedOption};
 use super::signature;
@@ -39,9 +39,11 @@ impl Runner<'_> {
                 (Some(errno), _) => format!("{} {errno}", call.result),
                 _ => call.result.to_string(),
             };
-            return Err(Failure::new(format!("{} answered something else", call.name))
-                .expected(format!("{signature} = {wanted}"))
-                .seen(format!("{signature} = {}", answer(returned))));
+            return Err(
+                Failure::new(format!("{} answered something else", call.name))
+                    .expected(format!("{signature} = {wanted}"))
+                    .seen(format!("{signature} = {}", answer(returned))),
+            );
         }
         if returned.errno.is_some() {
             return Ok(());
@@ -49,7 +51,12 @@ impl Runner<'_> {
         self.check_output(call, plan, returned)
     }
 
-    fn check_output(&mut self, call: &Call, plan: &Plan, returned: &Returned) -> Result<(), Failure> {
+    fn check_output(
+        &mut self,
+        call: &Call,
+        plan: &Plan,
+        returned: &Returned,
+    ) -> Result<(), Failure> {
         let output = &returned.output;
         match (&plan.wanted, output) {
             (Wanted::Int(wanted), Output::Int(seen)) => compare(call, "value", wanted, seen),
@@ -63,10 +70,17 @@ impl Runner<'_> {
                 }
                 compare(call, "revents", &show(wanted), &show(seen))
             }
-            (Wanted::Address(wanted), Output::Address(seen)) => compare(call, "address", wanted, seen),
+            (Wanted::Address(wanted), Output::Address(seen)) => {
+                compare(call, "address", wanted, seen)
+            }
             (Wanted::Message { flags, inq }, Output::Bytes(_, seen)) => {
                 if flags != seen {
-                    return compare(call, "msg_flags", &format!("{flags:#x}"), &format!("{seen:#x}"));
+                    return compare(
+                        call,
+                        "msg_flags",
+                        &format!("{flags:#x}"),
+                        &format!("{seen:#x}"),
+                    );
                 }
                 match inq {
                     Some(wanted) => compare(call, "TCP_CM_INQ", wanted, &self.left_to_read(plan)),
@@ -106,7 +120,9 @@ impl Runner<'_> {
 
     fn at_once(&mut self, call: sockets::Call) -> Option<Output> {
         let id = self.subject.call(call);
-        self.subject.outcome(id).map(|outcome| outcome.returned.output)
+        self.subject
+            .outcome(id)
+            .map(|outcome| outcome.returned.output)
     }
 
     /// The bytes received are those that were sent there.
@@ -126,7 +142,12 @@ impl Runner<'_> {
     }
 
     /// What a call changes about connections once it has returned.
-    pub(super) fn apply(&mut self, call: &Call, plan: &Plan, returned: &Returned) -> Result<(), Failure> {
+    pub(super) fn apply(
+        &mut self,
+        call: &Call,
+        plan: &Plan,
+        returned: &Returned,
+    ) -> Result<(), Failure> {
         if returned.value < 0 {
             return Ok(());
         }
@@ -163,7 +184,9 @@ impl Runner<'_> {
             None => live,
         };
         if script < 0 || self.descriptor(script).is_ok() {
-            return Err(Failure::new(format!("descriptor {script} is in use in the script")));
+            return Err(Failure::new(format!(
+                "descriptor {script} is in use in the script"
+            )));
         }
         Ok((script, live))
     }
@@ -172,9 +195,10 @@ impl Runner<'_> {
     fn accepted(&mut self, call: &Call, returned: &Returned) -> Result<(), Failure> {
         let descriptor = self.new_descriptor(call, returned)?;
         let peer = match returned.output {
-            Output::Address(address) => {
-                Some(std::net::SocketAddr::new(address.ip().to_canonical(), address.port()))
-            }
+            Output::Address(address) => Some(std::net::SocketAddr::new(
+                address.ip().to_canonical(),
+                address.port(),
+            )),
             _ => None,
         };
         let is_waiting = |known: &Connection| {
@@ -190,7 +214,9 @@ impl Runner<'_> {
             .rposition(|known| is_waiting(known) && peer.is_some() && known.remote == peer);
         let place = by_peer
             .or_else(|| self.connections.iter().rposition(is_waiting))
-            .ok_or_else(|| Failure::new("no connection of the script is the one that was accepted"))?;
+            .ok_or_else(|| {
+                Failure::new("no connection of the script is the one that was accepted")
+            })?;
         self.connections[place].descriptor = Some(descriptor);
         Ok(())
     }
@@ -202,7 +228,10 @@ fn expected_value(call: &Call) -> Result<Option<i64>, Failure> {
         return Ok(None);
     }
     // The numbers of flags are each system's own; what strace notes beside them is not.
-    if let Some(flags) = call.note.as_deref().and_then(|note| note.strip_prefix("flags "))
+    if let Some(flags) = call
+        .note
+        .as_deref()
+        .and_then(|note| note.strip_prefix("flags "))
         && call.name == "fcntl"
     {
         let names = flags.split('|').map(|name| symbol(name.trim()));
@@ -233,9 +262,11 @@ fn compare<T: PartialEq + std::fmt::Display>(
     if wanted == seen {
         return Ok(());
     }
-    Err(Failure::new(format!("{} handed back something else", call.name))
-        .expected(format!("{what} {wanted}"))
-        .seen(format!("{what} {seen}")))
+    Err(
+        Failure::new(format!("{} handed back something else", call.name))
+            .expected(format!("{what} {wanted}"))
+            .seen(format!("{what} {seen}")),
+    )
 }
 
 fn check_option(
@@ -251,13 +282,21 @@ fn check_option(
         OptionValue::Bytes(bytes) => bytes.len(),
     };
     compare(call, "a value of so many bytes:", &len, &seen_len)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned();
+    let text = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .trim_end_matches('\0')
+            .to_owned()
+    };
     match (wanted, seen) {
         (None, _) => Ok(()),
-        (Some(WantedOption::Int(wanted)), OptionValue::Int(seen)) => compare(call, "value", wanted, seen),
+        (Some(WantedOption::Int(wanted)), OptionValue::Int(seen)) => {
+            compare(call, "value", wanted, seen)
+        }
         (Some(WantedOption::Int(wanted)), OptionValue::Bytes(bytes)) => {
             let mut four = [0; 4];
-            four.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            four.iter_mut()
+                .zip(bytes)
+                .for_each(|(to, from)| *to = *from);
             compare(call, "value", wanted, &i32::from_le_bytes(four))
         }
         (Some(WantedOption::Bytes(wanted)), OptionValue::Bytes(seen)) => {
@@ -265,7 +304,10 @@ fn check_option(
             compare(call, "value", &a, &b)
         }
         (Some(WantedOption::Linger(on, seconds)), OptionValue::Linger(seen_on, seen_seconds)) => {
-            let (a, b) = (format!("{on} {seconds}"), format!("{seen_on} {seen_seconds}"));
+            let (a, b) = (
+                format!("{on} {seconds}"),
+                format!("{seen_on} {seen_seconds}"),
+            );
             compare(call, "linger", &a, &b)
         }
         (Some(WantedOption::Time(wanted)), OptionValue::Time(seen)) => {

@@ -42,7 +42,10 @@ pub(super) fn vector_len(expression: &Expression) -> Result<usize, Failure> {
 /// `{msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0}`
 pub(super) fn parse(expression: &Expression) -> Result<Message, Failure> {
     let Expression::Record(fields) = expression else {
-        return Err(wrong("a message {msg_iov(1)=[{..., length}], msg_flags=0}", expression));
+        return Err(wrong(
+            "a message {msg_iov(1)=[{..., length}], msg_flags=0}",
+            expression,
+        ));
     };
     let mut message = Message::default();
     if let Some(vector) = field(fields, &["msg_iov"]) {
@@ -79,7 +82,9 @@ fn control_messages(expression: &Expression) -> Result<Option<i32>, Failure> {
         };
         let kind = (value("cmsg_level")?, value("cmsg_type")?);
         if kind != (symbols::SOL_TCP, symbols::TCP_CM_INQ) {
-            return Err(Failure::unsupported("control messages other than TCP_CM_INQ"));
+            return Err(Failure::unsupported(
+                "control messages other than TCP_CM_INQ",
+            ));
         }
         inq = Some(value("cmsg_data")?);
     }
@@ -91,13 +96,18 @@ pub(super) fn poll_record(expression: &Expression) -> Result<(i32, i16, i16), Fa
     let Expression::Record(fields) = expression else {
         return Err(wrong("{fd=…, events=…, revents=…}", expression));
     };
-    let named = |name: &str, place: usize| field(fields, &[name]).or_else(|| unnamed(fields, place));
+    let named =
+        |name: &str, place: usize| field(fields, &[name]).or_else(|| unnamed(fields, place));
     let events = |field: Option<&Field>| -> Result<i16, Failure> {
         let bits = field.map_or(Ok(0), |field| int(&field.value))?;
         i16::try_from(bits).map_err(|_| Failure::new(format!("{bits:#x} is no set of poll events")))
     };
     let fd = named("fd", 0).ok_or_else(|| Failure::new("poll needs fd=…"))?;
-    Ok((int(&fd.value)?, events(named("events", 1))?, events(named("revents", 2))?))
+    Ok((
+        int(&fd.value)?,
+        events(named("events", 1))?,
+        events(named("revents", 2))?,
+    ))
 }
 
 fn unnamed(fields: &[Field], place: usize) -> Option<&Field> {
@@ -120,11 +130,18 @@ pub(super) fn option_value(expression: &Expression) -> Result<Option<WantedOptio
 
 /// `{onoff=1, linger=0}` or `{tv_sec=1, tv_usec=500000}`
 fn record_value(fields: &[Field], whole: &Expression) -> Result<WantedOption, Failure> {
-    let value = |names: &[&str]| field(fields, names).map(|field| number(&field.value)).transpose();
+    let value = |names: &[&str]| {
+        field(fields, names)
+            .map(|field| number(&field.value))
+            .transpose()
+    };
     let small = |value: i64| {
         i32::try_from(value).map_err(|_| Failure::new(format!("{value} does not fit in an int")))
     };
-    if let (Some(on), Some(seconds)) = (value(&["onoff", "l_onoff"])?, value(&["linger", "l_linger"])?) {
+    if let (Some(on), Some(seconds)) = (
+        value(&["onoff", "l_onoff"])?,
+        value(&["linger", "l_linger"])?,
+    ) {
         return Ok(WantedOption::Linger(small(on)?, small(seconds)?));
     }
     if let (Some(seconds), Some(micros)) = (value(&["tv_sec"])?, value(&["tv_usec"])?) {
@@ -134,5 +151,7 @@ fn record_value(fields: &[Field], whole: &Expression) -> Result<WantedOption, Fa
             .ok_or_else(|| Failure::new("this is no time"))?;
         return Ok(WantedOption::Time(Duration::new(seconds, micros * 1000)));
     }
-    Err(Failure::unsupported(format!("an option with the value {whole}")))
+    Err(Failure::unsupported(format!(
+        "an option with the value {whole}"
+    )))
 }

@@ -62,7 +62,8 @@ impl<'a> Runner<'a> {
         let limit = self.subject.now() + LONGEST_CALL;
         match self.subject.wait_for(id, limit) {
             Some(outcome) => self.end_call(&blocking, &outcome),
-            None => Err(Failure::new("the call blocks").expected("a call that returns at once, for it has no end time")),
+            None => Err(Failure::new("the call blocks")
+                .expected("a call that returns at once, for it has no end time")),
         }
     }
 
@@ -91,7 +92,11 @@ impl<'a> Runner<'a> {
         };
         let event = blocking.event;
         self.end_call(&blocking, &outcome)
-            .and_then(|()| blocking.due.check_end(blocking.end, outcome.at, self.config))
+            .and_then(|()| {
+                blocking
+                    .due
+                    .check_end(blocking.end, outcome.at, self.config)
+            })
             .map_err(|failure| failure.at(event.line, &event.text))
     }
 
@@ -117,10 +122,8 @@ impl<'a> Runner<'a> {
         match checked {
             Err(failure) if self.config.non_fatal_syscall && !failure.is_unsupported => {
                 let Failure { message, .. } = &failure;
-                self.notes.push(format!(
-                    "warning: line {}: {message}",
-                    blocking.event.line
-                ));
+                self.notes
+                    .push(format!("warning: line {}: {message}", blocking.event.line));
             }
             Err(failure) => return Err(failure),
             Ok(()) => {}

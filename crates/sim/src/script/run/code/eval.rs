@@ -23,11 +23,13 @@ impl Scope<'_> {
             match &statement.kind {
                 StatementKind::Pass => {}
                 StatementKind::Expression(expr) => {
-                    self.value(expr).map_err(|error| CodeError::new(line, error))?;
+                    self.value(expr)
+                        .map_err(|error| CodeError::new(line, error))?;
                 }
-                StatementKind::Assign(name, operator, expr) => self
-                    .assign(name, *operator, expr)
-                    .map_err(|error| CodeError::new(line, error))?,
+                StatementKind::Assign(name, operator, expr) => {
+                    self.assign(name, *operator, expr)
+                        .map_err(|error| CodeError::new(line, error))?
+                }
                 StatementKind::Assert(condition, message, text) => {
                     self.assert(line, condition, message.as_ref(), text)?;
                 }
@@ -35,7 +37,10 @@ impl Scope<'_> {
                     let mut chosen = otherwise;
                     for (condition, block) in branches {
                         let value = self.value(condition);
-                        if value.map_err(|error| CodeError::new(line, error))?.is_true() {
+                        if value
+                            .map_err(|error| CodeError::new(line, error))?
+                            .is_true()
+                        {
                             chosen = block;
                             break;
                         }
@@ -95,7 +100,9 @@ impl Scope<'_> {
             return Ok(value.clone());
         }
         let constant = (self.constants)(name)?;
-        constant.map(Value::Int).ok_or_else(|| format!("unknown name: {name}"))
+        constant
+            .map(Value::Int)
+            .ok_or_else(|| format!("unknown name: {name}"))
     }
 
     fn value(&mut self, expr: &Expr) -> Valued {
@@ -114,11 +121,19 @@ impl Scope<'_> {
             Expr::Compare(first, links) => self.compare(first, links),
             Expr::And(left, right) => {
                 let left = self.value(left)?;
-                if left.is_true() { self.value(right) } else { Ok(left) }
+                if left.is_true() {
+                    self.value(right)
+                } else {
+                    Ok(left)
+                }
             }
             Expr::Or(left, right) => {
                 let left = self.value(left)?;
-                if left.is_true() { Ok(left) } else { self.value(right) }
+                if left.is_true() {
+                    Ok(left)
+                } else {
+                    self.value(right)
+                }
             }
             Expr::Choice(condition, then, otherwise) => {
                 if self.value(condition)?.is_true() {
@@ -206,7 +221,11 @@ fn unary(operator: &str, of: &Value) -> Valued {
         ("not", of) => Ok(Value::Bool(!of.is_true())),
         ("-", Value::Float(value)) => Ok(Value::Float(-value)),
         ("+", Value::Float(value)) => Ok(Value::Float(*value)),
-        ("-", of) => of.int().and_then(i128::checked_neg).map(Value::Int).ok_or_else(wrong),
+        ("-", of) => of
+            .int()
+            .and_then(i128::checked_neg)
+            .map(Value::Int)
+            .ok_or_else(wrong),
         ("+", of) => of.int().map(Value::Int).ok_or_else(wrong),
         (_, of) => of.int().map(|value| Value::Int(!value)).ok_or_else(wrong),
     }
@@ -218,15 +237,25 @@ fn index(of: &Value, place: &Value) -> Valued {
     };
     let place = place.int().ok_or("a place is an integer")?;
     let from_end = if place < 0 { all.len() as i128 } else { 0 };
-    let found = usize::try_from(place + from_end).ok().and_then(|place| all.get(place));
-    found.cloned().ok_or_else(|| format!("there is no part {place}"))
+    let found = usize::try_from(place + from_end)
+        .ok()
+        .and_then(|place| all.get(place));
+    found
+        .cloned()
+        .ok_or_else(|| format!("there is no part {place}"))
 }
 
 fn extreme(name: &str, all: &[Value]) -> Valued {
-    let (first, rest) = all.split_first().ok_or_else(|| format!("{name} of nothing"))?;
+    let (first, rest) = all
+        .split_first()
+        .ok_or_else(|| format!("{name} of nothing"))?;
     rest.iter().try_fold(first.clone(), |best, one| {
         let order = one.order(&best)?;
-        let is_better = if name == "min" { order.is_lt() } else { order.is_gt() };
+        let is_better = if name == "min" {
+            order.is_lt()
+        } else {
+            order.is_gt()
+        };
         Ok(if is_better { one.clone() } else { best })
     })
 }
@@ -246,7 +275,8 @@ fn to_int(value: &Value) -> Valued {
 fn names_in<'a>(expr: &'a Expr, names: &mut Vec<&'a str>) {
     match expr {
         Expr::Name(name) => {
-            let is_constant = name.starts_with("TCP") || matches!(name.as_str(), "True" | "False" | "None");
+            let is_constant =
+                name.starts_with("TCP") || matches!(name.as_str(), "True" | "False" | "None");
             if !is_constant && !names.contains(&name.as_str()) {
                 names.push(name);
             }

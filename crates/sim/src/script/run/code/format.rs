@@ -65,7 +65,9 @@ struct Flags {
 
 impl Flags {
     fn parse(spec: &str) -> Self {
-        let (front, precision) = spec.split_once('.').map_or((spec, None), |(a, b)| (a, Some(b)));
+        let (front, precision) = spec
+            .split_once('.')
+            .map_or((spec, None), |(a, b)| (a, Some(b)));
         let digits = front.trim_start_matches(['-', '+', ' ', '#', '0']);
         let limited = |digits: &str| digits.parse::<usize>().ok().map(|value| value.min(100));
         Self {

@@ -29,9 +29,9 @@ pub(super) enum Kind {
 
 /// Longer ones first.
 const OPERATORS: [&str; 38] = [
-    "**=", "//=", "<<=", ">>=", "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+=", "-=", "*=", "/=",
-    "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "<", ">", "=", "(", ")", "[",
-    "]", ",", ";",
+    "**=", "//=", "<<=", ">>=", "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+=", "-=", "*=",
+    "/=", "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "<", ">", "=", "(",
+    ")", "[", "]", ",", ";",
 ];
 
 /// The tokens of code.
@@ -81,7 +81,9 @@ impl Lexer<'_> {
                 '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
                 '\'' | '"' => self.string(next)?,
                 '0'..='9' => self.number()?,
-                '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number()?,
+                '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                    self.number()?
+                }
                 _ if next.is_alphabetic() || next == '_' => self.name(),
                 _ => self.operator(next)?,
             }
@@ -173,7 +175,8 @@ impl Lexer<'_> {
             matches!(c, '+' | '-') && rest[..place].ends_with(['e', 'E']) && !rest.starts_with("0x")
         };
         let ends = |(place, c): (usize, char)| {
-            let is_part = c.is_ascii_alphanumeric() || c == '.' || c == '_' || is_exponent_sign(place, c);
+            let is_part =
+                c.is_ascii_alphanumeric() || c == '.' || c == '_' || is_exponent_sign(place, c);
             (!is_part).then_some(place)
         };
         let len = rest.char_indices().find_map(ends).unwrap_or(rest.len());
@@ -188,7 +191,13 @@ impl Lexer<'_> {
             .or_else(|| in_base("0b", 2))
             .or_else(|| lower.parse().ok())
             .map(Kind::Int)
-            .or_else(|| lower.parse().ok().filter(|f: &f64| f.is_finite()).map(Kind::Float));
+            .or_else(|| {
+                lower
+                    .parse()
+                    .ok()
+                    .filter(|f: &f64| f.is_finite())
+                    .map(Kind::Float)
+            });
         let kind = value.ok_or_else(|| self.error(format!("{digits} is no number")))?;
         self.push(kind, self.at + len);
         Ok(())

@@ -13,9 +13,9 @@ mod value;
 use std::collections::BTreeMap;
 
 use super::super::ast::Code;
+use super::Runner;
 use super::ladder::RungKind;
 use super::report::Failure;
-use super::Runner;
 use crate::sockets::{TcpInfo, symbol};
 use eval::Scope;
 use value::Value;
@@ -126,8 +126,13 @@ fn dedented(text: &str) -> String {
     let common = filled.map(|line| width(line)).min().unwrap_or(0);
     let opens_block = first.trim_end().ends_with(':');
     let cut = if opens_block { 0 } else { common };
-    let rest = rest.iter().map(|line| line.get(cut.min(width(line))..).unwrap_or_default());
-    std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n")
+    let rest = rest
+        .iter()
+        .map(|line| line.get(cut.min(width(line))..).unwrap_or_default());
+    std::iter::once(first)
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The value of arithmetic in a command: `$((15*1024*1024))`.
@@ -171,9 +176,15 @@ mod tests {
             ("not 1 == 2 and 3 or 4", "3"),
             ("1 < 2 <= 2 != 3", "True"),
             ("3 in (1, 2), 3 not in [1]", "False True"),
-            ("min(3, 1, 2), max([1, 5]), abs(-4), int(3.9), len('abc')", "1 5 4 3 3"),
+            (
+                "min(3, 1, 2), max([1, 5]), abs(-4), int(3.9), len('abc')",
+                "1 5 4 3 3",
+            ),
             ("10 if tcpi_snd_cwnd > 5 else 20", "10"),
-            ("'cwnd=%d of %5.2f%% %s' % (tcpi_snd_cwnd, 12.345, 'x')", "cwnd=10 of 12.35% x"),
+            (
+                "'cwnd=%d of %5.2f%% %s' % (tcpi_snd_cwnd, 12.345, 'x')",
+                "cwnd=10 of 12.35% x",
+            ),
             ("'%05d|%-3s|%x' % (42, 'a', 255)", "00042|a  |ff"),
             ("TCP_CA_Recovery, TCP_ESTABLISHED, TCPI_OPT_SACK", "3 1 2"),
             ("(1, 2, 3)[-1], [4, 5][0]", "3 4"),
@@ -193,7 +204,11 @@ mod tests {
     fn variables_live_from_one_piece_to_the_next() {
         let mut names = Names::default();
         let none = |_: &str| Ok(None);
-        for text in ["cwnd = 10; other = 0x7fffffff", "cwnd += 2", "assert cwnd == 12, cwnd"] {
+        for text in [
+            "cwnd = 10; other = 0x7fffffff",
+            "cwnd += 2",
+            "assert cwnd == 12, cwnd",
+        ] {
             assert_eq!(run(text, &mut names, &none).1, Ok(()), "{text}");
         }
     }
@@ -217,7 +232,10 @@ mod tests {
     #[test]
     fn blocks_are_chosen_by_their_conditions() {
         let text = "\nif tcpi_rtt < 5000:\n  print('fast')\nelif 5000 <= tcpi_rtt <= 20000:\n  if True: print('well')\n  print('enough')\nelse:\n  print('slow')\nprint('end')";
-        assert_eq!(done(text).expect("it can be done"), ["well", "enough", "end"]);
+        assert_eq!(
+            done(text).expect("it can be done"),
+            ["well", "enough", "end"]
+        );
     }
 
     #[test]
@@ -229,7 +247,10 @@ mod tests {
             ("open('/etc/passwd')", "unknown function: open"),
             ("os.system('x')", "`.` is not understood"),
             ("print(nothing)", "unknown name: nothing"),
-            ("print(tcpi_delivery_rate_app_limited)", "not supported: tcpi_delivery_rate_app_limited"),
+            (
+                "print(tcpi_delivery_rate_app_limited)",
+                "not supported: tcpi_delivery_rate_app_limited",
+            ),
             ("1 // 0", "division by zero"),
             ("2 ** 1000", "the number is too large"),
             ("1 << 200", "the number is too large"),
@@ -241,7 +262,12 @@ mod tests {
 
     #[test]
     fn no_code_can_exhaust_the_stack() {
-        for text in ["(".repeat(10_000), "not ".repeat(10_000), "-".repeat(10_000), "[".repeat(9_999)] {
+        for text in [
+            "(".repeat(10_000),
+            "not ".repeat(10_000),
+            "-".repeat(10_000),
+            "[".repeat(9_999),
+        ] {
             assert!(done(&text).is_err());
         }
         let sum = format!("x = 1{}", " + 1".repeat(10_000));

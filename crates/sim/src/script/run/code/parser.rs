@@ -50,8 +50,8 @@ const MAX_OPERANDS: usize = 200;
 
 /// Words of Python that are not understood here.
 const REFUSED: [&str; 17] = [
-    "async", "await", "break", "class", "continue", "def", "del", "for", "from", "global", "import",
-    "lambda", "raise", "return", "try", "while", "with",
+    "async", "await", "break", "class", "continue", "def", "del", "for", "from", "global",
+    "import", "lambda", "raise", "return", "try", "while", "with",
 ];
 
 /// Operators that bind alike, from the loosest on.
@@ -90,7 +90,9 @@ type Parsed<T> = Result<T, CodeError>;
 
 impl Parser<'_> {
     fn peek(&self) -> &Kind {
-        self.tokens.get(self.at).map_or(&Kind::End, |token| &token.kind)
+        self.tokens
+            .get(self.at)
+            .map_or(&Kind::End, |token| &token.kind)
     }
 
     fn line(&self) -> usize {
@@ -236,7 +238,11 @@ impl Parser<'_> {
             let condition = self.expression()?;
             let (start, end) = (self.tokens[from].start, self.tokens[self.at - 1].end);
             let text = self.text[start..end].to_owned();
-            let message = if self.take_op(",") { Some(self.expression()?) } else { None };
+            let message = if self.take_op(",") {
+                Some(self.expression()?)
+            } else {
+                None
+            };
             return Ok(StatementKind::Assert(condition, message, text));
         }
         if let Kind::Name(word) = self.peek()
@@ -247,7 +253,10 @@ impl Parser<'_> {
         let target = self.list()?;
         let assigned = match self.peek() {
             Kind::Op("=") => Some(None),
-            Kind::Op(op) => op.strip_suffix('=').filter(|op| !op.is_empty() && !"=!<>".contains(op)).map(Some),
+            Kind::Op(op) => op
+                .strip_suffix('=')
+                .filter(|op| !op.is_empty() && !"=!<>".contains(op))
+                .map(Some),
             _ => None,
         };
         let Some(operator) = assigned else {
@@ -269,7 +278,10 @@ impl Parser<'_> {
         }
         let mut all = vec![first];
         while self.take_op(",") {
-            if matches!(self.peek(), Kind::Newline | Kind::End | Kind::Op(")" | "=" | ";")) {
+            if matches!(
+                self.peek(),
+                Kind::Newline | Kind::End | Kind::Op(")" | "=" | ";")
+            ) {
                 break;
             }
             all.push(self.expression()?);
@@ -288,7 +300,11 @@ impl Parser<'_> {
                 return parser.error("`else` is expected");
             }
             let otherwise = parser.expression()?;
-            Ok(Expr::Choice(Box::new(condition), Box::new(value), Box::new(otherwise)))
+            Ok(Expr::Choice(
+                Box::new(condition),
+                Box::new(value),
+                Box::new(otherwise),
+            ))
         })
     }
 
@@ -341,7 +357,8 @@ impl Parser<'_> {
             return Some(if self.take_word("not") { "!=" } else { "==" });
         }
         let next = self.tokens.get(self.at + 1).map(|token| &token.kind);
-        let is_not_in = self.is_word("not") && matches!(next, Some(Kind::Name(word)) if word == "in");
+        let is_not_in =
+            self.is_word("not") && matches!(next, Some(Kind::Name(word)) if word == "in");
         if is_not_in {
             self.at += 2;
             return Some("not in");

@@ -74,7 +74,10 @@ impl Value {
             (Self::Str(a), Self::Str(b)) => Some(a.cmp(b)),
             _ => match (self.int(), other.int()) {
                 (Some(a), Some(b)) => Some(a.cmp(&b)),
-                _ => self.float().zip(other.float()).and_then(|(a, b)| a.partial_cmp(&b)),
+                _ => self
+                    .float()
+                    .zip(other.float())
+                    .and_then(|(a, b)| a.partial_cmp(&b)),
             },
         };
         order.ok_or_else(|| format!("{} and {} have no order", self.kind(), other.kind()))
@@ -115,15 +118,26 @@ pub(super) fn binary(operator: &str, left: &Value, right: &Value) -> Result<Valu
 fn integers(operator: &str, a: i128, b: i128) -> Result<Value, String> {
     let too_large = || "the number is too large".to_owned();
     let nonzero = |value: Option<i128>| {
-        if b == 0 { Err("division by zero".to_owned()) } else { value.ok_or_else(too_large) }
+        if b == 0 {
+            Err("division by zero".to_owned())
+        } else {
+            value.ok_or_else(too_large)
+        }
     };
-    let shift = || u32::try_from(b).ok().filter(|&shift| shift < 127).ok_or_else(too_large);
+    let shift = || {
+        u32::try_from(b)
+            .ok()
+            .filter(|&shift| shift < 127)
+            .ok_or_else(too_large)
+    };
     let value = match operator {
         "+" => a.checked_add(b).ok_or_else(too_large)?,
         "-" => a.checked_sub(b).ok_or_else(too_large)?,
         "*" => a.checked_mul(b).ok_or_else(too_large)?,
         "//" => nonzero(floor_div(a, b))?,
-        "%" => nonzero(floor_div(a, b).and_then(|quotient| a.checked_sub(quotient.checked_mul(b)?)))?,
+        "%" => {
+            nonzero(floor_div(a, b).and_then(|quotient| a.checked_sub(quotient.checked_mul(b)?)))?
+        }
         "/" => {
             nonzero(Some(0))?;
             #[allow(clippy::cast_precision_loss, reason = "as Python has it")]
@@ -146,7 +160,11 @@ fn integers(operator: &str, a: i128, b: i128) -> Result<Value, String> {
 fn floor_div(a: i128, b: i128) -> Option<i128> {
     let quotient = a.checked_div(b)?;
     let is_inexact = a.checked_rem(b)? != 0;
-    Some(if is_inexact && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
+    Some(if is_inexact && (a < 0) != (b < 0) {
+        quotient - 1
+    } else {
+        quotient
+    })
 }
 
 fn floats(operator: &str, a: f64, b: f64) -> Result<Value, String> {
