@@ -171,7 +171,8 @@ pub struct SocketOptions {
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
     pub linger: Option<Duration>,
-    /// Lets `listen` take a port that connections of an earlier listener still hold.
+    /// Lets `listen` take a port that connections of an earlier listener still hold, and `connect` with a local
+    /// port take the place of the same connection in TIME-WAIT, if timestamps keep the two apart.
     pub reuse_address: bool,
     /// Bytes the application may write ahead of the peer's acknowledgments.
     pub send_buffer: usize,

@@ -48,4 +48,4 @@ pub use stack::{
 };
 pub use time::Instant;
 pub use tuple::FourTuple;
-pub use wire::{Checksum, Unreachable};
+pub use wire::Checksum;

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use super::state::{Next, Rcv, State};
 use super::timeout::Deadline;
-use super::{Connection, Owner, Readiness};
+use super::{Connection, Owner, Readiness, urgent};
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
-use crate::{Flags, Instant, Segment, SeqNumber};
+use crate::{Flags, Instant, SackBlock, Segment, SeqNumber};
 
 impl Connection {
     /// Takes an arriving segment that was found to belong to this connection.
@@ -59,6 +59,8 @@ impl Connection {
             *segment
         };
         self.check_timestamps(cx, &segment)?;
+        let urgent = urgent::pointer(&segment);
+        let duplicate = self.received_before(&segment);
         let mut segment = self.check_sequence(cx, segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
@@ -68,6 +70,10 @@ impl Connection {
             segment.seq = segment.seq - 1;
         }
         self.check_ack(cx, &segment)?;
+        self.take_urgent(urgent);
+        if let Some(duplicate) = duplicate {
+            self.receive.report_duplicate(duplicate);
+        }
         self.take_text(cx, &segment)?;
         self.take_fin(cx);
         Some(())
@@ -169,10 +175,21 @@ impl Connection {
         cx: &mut Context<O>,
         segment: &Segment<'_>,
     ) {
+        if let Some(duplicate) = self.received_before(segment) {
+            self.receive.report_duplicate(duplicate);
+        }
         let has_text = !segment.payload.is_empty() || segment.has(Flags::FIN);
         if has_text || self.may_challenge(cx) {
             self.receive.owe_ack_now();
         }
+    }
+
+    /// What of a segment's data was received before (RFC 2883).
+    fn received_before(&self, segment: &Segment<'_>) -> Option<SackBlock> {
+        let start = segment.data_seq();
+        let end = start + segment.payload.len() as u32;
+        self.receive
+            .received_before(self.state().rcv()?, start, end)
     }
 
     /// Second step: RST (RFC 5961 §3.2).
@@ -251,7 +268,7 @@ impl Connection {
         self.state.is_some().then_some(())
     }
 
-    /// Seventh step: the data. The sixth, URG, asks for nothing: urgent data is ordinary data here.
+    /// Seventh step: the data.
     fn take_text<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) -> Option<()> {
         let has_fin = segment.has(Flags::FIN);
         if segment.payload.is_empty() && !has_fin {
@@ -332,6 +349,7 @@ impl Connection {
         self.receive.owe_ack_for_fin();
         self.receive.forget_out_of_order();
         self.receive.finished = true;
+        self.receive.cut_urgent();
         self.readiness |= Readiness::READABLE;
         // An ACK of our own FIN, riding on the same segment, was taken in the fifth step.
         self.transition(cx, Cause::Fin, State::fin_arrived);

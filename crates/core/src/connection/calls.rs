@@ -45,7 +45,10 @@ impl Connection {
 
     fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
-            return Ok(self.receive.buffer.read(into));
+            let most = into.len().min(self.receive.readable_at_once());
+            let length = self.receive.buffer.read(&mut into[..most]);
+            self.receive.urgent = self.receive.urgent.saturating_sub(length as u32);
+            return Ok(length);
         }
         self.read_nothing()
     }
@@ -71,7 +74,8 @@ impl Connection {
     /// Like `read`, but leaves the bytes.
     pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
-            return Ok(self.receive.buffer.peek(into));
+            let most = into.len().min(self.receive.readable_at_once());
+            return Ok(self.receive.buffer.peek(&mut into[..most]));
         }
         self.read_nothing()
     }
@@ -257,7 +261,7 @@ impl Connection {
             self.set_segment_sizes();
         }
         if self.state.as_ref().is_some_and(State::is_synchronized) {
-            self.timers.keep_alive_probes = 0;
+            self.keep_alive_probes = 0;
             self.arm_keep_alive(now);
             self.offer_larger_window();
         }

@@ -192,14 +192,18 @@ impl Connection {
         let wnd = self.window_field(flags);
         let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
         let options = self.segment_options(cx, flags, length);
+        let urgent = self
+            .urgent_field(seq)
+            .filter(|_| !flags.contains(Flags::SYN));
+        let urg = urgent.map_or(Flags::empty(), |_| Flags::URG);
         let (payload, more) = self.send.buffer.range(offset, length);
         let segment = Segment {
             tuple: self.tuple,
             seq,
             ack,
             wnd,
-            flags,
-            urgent: 0,
+            flags: flags | urg,
+            urgent: urgent.unwrap_or(0),
             options,
             payload,
         };

@@ -20,14 +20,16 @@ mod send;
 pub(crate) mod state;
 mod status;
 mod timeout;
+mod urgent;
 
 use bitflags::bitflags;
 
 use crate::context::Context;
 use crate::list::Links;
-use crate::observe::{Cause, DiscardReason, LifeId, Observer, ResetReason, StateName};
+use crate::observe::{
+    Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
+};
 use crate::stack::ListenerId;
-use crate::wire::Unreachable;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 
 pub use calls::Shutdown;
@@ -48,6 +50,8 @@ bitflags! {
         const READABLE = 1;
         /// A write would not block: room, a connection made, or an error.
         const WRITABLE = 1 << 1;
+        /// The peer says that urgent data is ahead (RFC 9293 §3.8.5): see [`urgent`](crate::Stack::urgent).
+        const URGENT = 1 << 2;
     }
 }
 
@@ -109,14 +113,16 @@ pub(crate) struct Connection {
     pub(crate) ready_links: Links,
     pub(crate) event_links: Links,
     pub(crate) accept_links: Links,
+    /// Keep-alive probes sent since the peer was last heard.
+    keep_alive_probes: u8,
     /// Whether the slot is linked into the ready list.
     pub(crate) is_ready: bool,
     /// Whether it is linked into the list of news.
     pub(crate) has_news: bool,
-    /// What ICMP last said of a segment in flight (RFC 5461 §2); a TTL that ran out counts as the host's fault.
-    icmp_error: Option<Unreachable>,
     /// The state it ended in.
     ended_in: Option<StateName>,
+    /// The last ICMP error since the peer was heard (RFC 5461 §2).
+    network_error: Option<NetworkError>,
 }
 
 impl Connection {
@@ -221,7 +227,7 @@ impl Connection {
         self.send.clear();
         self.receive.forget_out_of_order();
         self.timers = Timers::default();
-        self.readiness |= Readiness::all();
+        self.readiness |= Readiness::READABLE | Readiness::WRITABLE;
         let normal = matches!(
             cause,
             Cause::AckOfFin | Cause::Fin | Cause::Close | Cause::ShutdownWrite | Cause::LingerZero
@@ -303,7 +309,8 @@ impl Connection {
     /// The peer has spoken: not just anybody with its addresses, but with numbers that fit.
     fn hear(&mut self, now: Instant) {
         self.history.heard_at = now;
-        self.timers.keep_alive_probes = 0;
+        self.network_error = None;
+        self.keep_alive_probes = 0;
     }
 
     /// Tells an observer that a segment of this connection arrived.
@@ -324,4 +331,4 @@ impl Connection {
 const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 776);
+const _: () = assert!(size_of::<Connection>() <= 784);

@@ -138,10 +138,11 @@ impl Connection {
             ready_links: Links::default(),
             event_links: Links::default(),
             accept_links: Links::default(),
+            keep_alive_probes: 0,
             is_ready: false,
             has_news: false,
-            icmp_error: None,
             ended_in: None,
+            network_error: None,
         }
     }
 

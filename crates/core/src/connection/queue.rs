@@ -207,6 +207,16 @@ impl RetransmissionQueue {
         }
     }
 
+    /// What the path no longer carries whole was lost on it: segments of more than `most` data bytes.
+    pub(crate) fn mark_larger_lost(&mut self, most: u32) {
+        for sent in &mut self.sent {
+            // A FIN rides on a full segment.
+            if sent.len > most + 1 {
+                self.lost += mark_lost(sent);
+            }
+        }
+    }
+
     /// Everything the peer does not hold is taken for lost. A SACKed head means that the peer threw away
     /// what it had reported: no mark is believed any more (RFC 2018 §8).
     pub(crate) fn mark_all_lost(&mut self) {

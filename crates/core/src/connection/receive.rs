@@ -5,10 +5,16 @@ use super::reassembly::Reassembly;
 use super::send::DEFAULT_MSS;
 use super::state::Rcv;
 use crate::buffer::ByteQueue;
-use crate::{SackBlocks, SeqNumber};
+use crate::{SackBlock, SackBlocks, SeqNumber};
 
 /// Out-of-order blocks held for one connection.
 const MAX_BLOCKS: usize = 256;
+
+/// No block.
+const NOTHING: SackBlock = SackBlock {
+    left: SeqNumber(0),
+    right: SeqNumber(0),
+};
 
 /// Quick acknowledgments that never come to an end: the application asked for them.
 pub(crate) const ALWAYS_QUICK: u8 = u8::MAX;
@@ -31,9 +37,13 @@ pub(crate) struct ReceiveSide {
     pub(crate) fin: Option<SeqNumber>,
     /// Rcv.Wind.Shift: what we scale our window by (RFC 7323 §2.3).
     pub(crate) shift: u8,
+    /// What came twice, to be reported with the next ACK; empty if nothing did (RFC 2883).
+    duplicate: SackBlock,
     /// SACK was agreed.
     pub(crate) sack: bool,
     pub(crate) owed: AckOwed,
+    /// RCV.UP, counted from the next byte to be read; zero if no urgent data is ahead.
+    pub(crate) urgent: u32,
     /// Segments with data since the last ACK.
     unacked: u8,
     /// Segments still to be acknowledged at once.
@@ -56,8 +66,10 @@ impl ReceiveSide {
             reassembly: Reassembly::default(),
             fin: None,
             shift,
+            duplicate: NOTHING,
             sack: false,
             owed: AckOwed::No,
+            urgent: 0,
             unacked: 0,
             quick,
             shut: false,
@@ -166,6 +178,7 @@ impl ReceiveSide {
     pub(crate) fn acked(&mut self) {
         self.owed = AckOwed::No;
         self.unacked = 0;
+        self.duplicate = NOTHING;
     }
 
     /// What the buffer has room for.
@@ -210,12 +223,42 @@ impl ReceiveSide {
         growth >= half || (rcv.wnd < 2 * u32::from(self.mss) && growth >= self.least_step())
     }
 
+    /// The first bytes from `start` to before `end` that were received before: "only the first such duplicate
+    /// sub-segment is reported" (RFC 2883 §4.2).
+    pub(crate) fn received_before(
+        &self,
+        rcv: &Rcv,
+        start: SeqNumber,
+        end: SeqNumber,
+    ) -> Option<SackBlock> {
+        if !self.sack || !start.precedes(end) {
+            return None;
+        }
+        if start.precedes(rcv.nxt) {
+            return Some(SackBlock {
+                left: start,
+                right: end.earlier(rcv.nxt),
+            });
+        }
+        self.reassembly.first_held(start, end)
+    }
+
+    /// Reports at once what came twice: the sender may have repeated it needlessly.
+    pub(crate) fn report_duplicate(&mut self, duplicate: SackBlock) {
+        self.duplicate = duplicate;
+        self.owe_ack_now();
+    }
+
     /// The blocks to report with an ACK, as many as the header has room for.
     pub(crate) fn sack_blocks(&self, most: usize) -> SackBlocks {
-        if self.sack {
-            self.reassembly.sack_blocks(most)
-        } else {
-            SackBlocks::default()
+        let mut blocks = SackBlocks::default();
+        if !self.sack || most == 0 {
+            return blocks;
         }
+        // RFC 2883 §4: "the first block of the SACK option should be a D-SACK block".
+        if self.duplicate != NOTHING {
+            blocks.push(self.duplicate);
+        }
+        self.reassembly.sack_blocks(most, blocks)
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct SendSide {
     pub(crate) urgent: bool,
     /// What is written goes out although the socket is corked: it has waited long enough, or was asked to go.
     pub(crate) uncorked: bool,
+    /// SND.UP, counted from the first unacknowledged byte; zero if no urgent data is ahead.
+    pub(crate) urgent_ahead: u32,
     /// When the oldest unacknowledged thing was sent, or progress was last made.
     pub(crate) waiting_since: Instant,
     /// When data was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
@@ -96,6 +98,7 @@ impl SendSide {
             probe: false,
             urgent: false,
             uncorked: false,
+            urgent_ahead: 0,
             waiting_since: now,
             data_sent_at: now,
             peer_mss: mss,
@@ -211,7 +214,9 @@ impl SendSide {
         } else {
             idle || options.nodelay
         };
-        let last = len == unsent && (may_be_short || closing);
+        // Urgent data does not wait, as in Linux.
+        let urgent = snd.nxt.precedes(self.data_start(snd) + self.urgent_ahead);
+        let last = len == unsent && (may_be_short || closing || urgent);
         let half_window = len >= snd.max_wnd / 2 && len < unsent;
         if full || last || half_window { len } else { 0 }
     }

@@ -6,8 +6,7 @@ use super::history::REORDERING;
 use super::receive::AckOwed;
 use super::{CongestionState, Connection, Outstanding, Owner, Shutdown, advertised_mss};
 use crate::congestion::CongestionControl;
-use crate::observe::{Cause, Initiator, LifeId, StateName};
-use crate::wire::Unreachable;
+use crate::observe::{Cause, Initiator, LifeId, NetworkError, StateName};
 use crate::{Config, FourTuple, Instant, SeqNumber};
 
 /// A call of the application.
@@ -149,8 +148,9 @@ pub struct Status {
     pub ended: Option<Cause>,
     /// The state it ended in, once it has.
     pub ended_in: Option<StateName>,
-    /// What ICMP last said of a segment in flight; a TTL that ran out counts as the host's fault.
-    pub icmp_error: Option<Unreachable>,
+    /// What the network said last since the peer was heard (RFC 9293 §3.9.2.2, SHLD-25). When the connection ends
+    /// by a timer this tells more than that nobody answered: Linux gives it as the error then.
+    pub soft_error: Option<NetworkError>,
     /// The timer that fires next.
     pub timer: Option<Timer>,
     /// SND.UNA.
@@ -165,6 +165,8 @@ pub struct Status {
     pub rcv_wnd: u32,
     /// Bytes received that the application has not read (`ss`'s Recv-Q).
     pub unread: usize,
+    /// Bytes to be read until the end of the urgent data, if there is any.
+    pub urgent: Option<usize>,
     /// Bytes held out of order.
     pub out_of_order: usize,
     /// Bytes written that are not acknowledged (`ss`'s Send-Q).
@@ -272,7 +274,7 @@ impl Status {
             first_closer: None,
             ended: None,
             ended_in: None,
-            icmp_error: None,
+            soft_error: None,
             timer: Some(timer),
             snd_una: SeqNumber(0),
             snd_nxt: SeqNumber(0),
@@ -280,6 +282,7 @@ impl Status {
             rcv_nxt: SeqNumber(0),
             rcv_wnd: 0,
             unread: 0,
+            urgent: None,
             out_of_order: 0,
             unacknowledged: 0,
             unsent: 0,
@@ -353,7 +356,7 @@ impl Connection {
             first_closer: history.first_closer,
             ended: self.ended,
             ended_in: self.ended_in,
-            icmp_error: self.icmp_error,
+            soft_error: self.network_error,
             timer: self.timer(),
             snd_una: snd.map_or(snd_nxt, |snd| snd.una),
             snd_nxt,
@@ -361,6 +364,7 @@ impl Connection {
             rcv_nxt: rcv.map(|rcv| rcv.nxt).unwrap_or_default(),
             rcv_wnd: rcv.map_or(0, |rcv| rcv.wnd),
             unread: receive.buffer.len(),
+            urgent: self.urgent(),
             out_of_order: receive.out_of_order(),
             unacknowledged: send.buffer.len(),
             unsent,
@@ -414,7 +418,7 @@ impl Connection {
         if probing && silent && self.send.timeouts > 0 {
             self.send.timeouts
         } else {
-            self.timers.keep_alive_probes
+            self.keep_alive_probes
         }
     }
 

@@ -49,8 +49,6 @@ pub(crate) struct Timers {
     pub(crate) keep_alive: Deadline,
     /// The end of FIN-WAIT-2 without an owner, or of the linger time.
     pub(crate) last: Deadline,
-    /// Keep-alive probes sent since the peer was last heard.
-    pub(crate) keep_alive_probes: u8,
 }
 
 impl Timers {
@@ -205,7 +203,7 @@ impl Connection {
             self.timers.keep_alive = Deadline::NEVER;
             return;
         };
-        let due = if self.timers.keep_alive_probes == 0 {
+        let due = if self.keep_alive_probes == 0 {
             self.history.heard_at + keep_alive.idle
         } else {
             now + keep_alive.interval
@@ -223,16 +221,16 @@ impl Connection {
             self.timers.keep_alive = Deadline::at(cx.now + keep_alive.idle);
             return;
         }
-        if self.timers.keep_alive_probes == 0 {
+        if self.keep_alive_probes == 0 {
             self.arm_keep_alive(cx.now);
             if !self.timers.keep_alive.has_passed(cx.now) {
                 return;
             }
         }
-        if self.timers.keep_alive_probes >= keep_alive.count {
+        if self.keep_alive_probes >= keep_alive.count {
             return self.give_up(cx, Cause::KeepAlive);
         }
-        self.timers.keep_alive_probes += 1;
+        self.keep_alive_probes += 1;
         cx.counters.tcp_keep_alive += 1;
         self.send_keep_alive(cx);
         self.arm_keep_alive(cx.now);

@@ -227,7 +227,10 @@ impl<O: Observer> Stack<O> {
             return Err(ConnectError::LimitReached);
         }
         let life = self.cx.next_life();
-        let iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
+        let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
+        if let Some(Place::TimeWait(index)) = self.find(&tuple).1 {
+            iss = self.reconnect(index, iss);
+        }
         self.cx.counters.active_opens += 1;
         self.cx.transition(
             life,
@@ -287,8 +290,14 @@ impl<O: Observer> Stack<O> {
             .filter(|port| *port != 0)
         {
             let tuple = tuple_from(port);
-            let taken = self.listeners.conflicts(Scope::One(ip), port);
-            if taken || self.find(&tuple).1.is_some() {
+            let mut taken = self.listeners.conflicts(Scope::One(ip), port);
+            taken |= match self.find(&tuple).1 {
+                Some(Place::TimeWait(index)) => {
+                    !options.socket.reuse_address || !self.may_reconnect(index)
+                }
+                place => place.is_some(),
+            };
+            if taken {
                 return Err((RefusalReason::AddressInUse, ConnectError::AddressInUse));
             }
             return Ok(tuple);
@@ -367,7 +376,8 @@ impl<O: Observer> Stack<O> {
         result
     }
 
-    /// Reads received bytes. `Ok(0)` is the end of file, or an empty `into`.
+    /// Reads received bytes. `Ok(0)` is the end of file, or an empty `into`. One call does not read across the end
+    /// of urgent data, nor across the byte before it.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -399,6 +409,27 @@ impl<O: Observer> Stack<O> {
     /// [`WriteError`].
     pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8]) -> Result<usize, WriteError> {
         self.with(now, id, |connection, cx| connection.write(cx, data))
+    }
+
+    /// Writes as [`write`](Self::write) does, and marks what was taken, and all before it, as urgent (RFC 9293
+    /// §3.8.5, MUST-30). "New applications SHOULD NOT employ the TCP urgent mechanism" (SHLD-13).
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn write_urgent(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        data: &[u8],
+    ) -> Result<usize, WriteError> {
+        self.with(now, id, |connection, cx| connection.write_urgent(cx, data))
+    }
+
+    /// How many bytes are to be read until the end of the urgent data the peer has announced, arrived or not;
+    /// `None` if there is none. At `Some(1)` the next byte is the one BSD's sockets call the urgent byte.
+    #[must_use]
+    pub fn urgent(&self, id: SocketId) -> Option<usize> {
+        self.connection(id)?.urgent()
     }
 
     /// Closes one direction or both; the socket stays.
@@ -498,6 +529,7 @@ impl<O: Observer> Stack<O> {
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());
+        readiness.set(crate::Readiness::URGENT, connection.urgent().is_some());
         Ok(readiness)
     }
 

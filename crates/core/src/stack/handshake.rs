@@ -10,7 +10,7 @@ use crate::demux::{Answer, Listener, ListenerId, Listening, Place, SynReceived};
 use crate::observe::{
     Cause, Direction, DiscardReason, LifeId, Observer, RefusalReason, ResetReason, StateName,
 };
-use crate::{Flags, Options, Segment, Timestamps};
+use crate::{Flags, Options, Segment, SeqNumber, Timestamps};
 
 impl<O: Observer> Stack<O> {
     /// A SYN for a listener (RFC 9293 §3.10.7.2): it is answered if there is room for what follows.
@@ -96,11 +96,7 @@ impl<O: Observer> Stack<O> {
         let config = &self.cx.config;
         let mut iss = self.cx.secrets.initial_sequence_number(tuple, self.cx.now);
         if let Some(old) = old {
-            // RFC 9293 §3.6.1: "larger than the largest sequence number it used on the previous
-            // connection incarnation".
-            if !old.snd_nxt.precedes(iss) {
-                iss = old.snd_nxt + NEXT_INCARNATION;
-            }
+            iss = next_incarnation(iss, old.snd_nxt);
         }
         Answer {
             tuple: *tuple,
@@ -260,7 +256,8 @@ impl<O: Observer> Stack<O> {
                 AcceptPolicy::ShedOldest => self.shed_oldest(id),
             }
         }
-        if let Some(connection) = self.promote(index) {
+        let echo = segment.options.timestamps.map(|theirs| theirs.echo);
+        if let Some(connection) = self.promote(index, echo) {
             // The same segment may have data and a FIN.
             self.connections[connection as usize].arrive_first(&mut self.cx, segment);
             self.settle(connection);
@@ -283,8 +280,9 @@ impl<O: Observer> Stack<O> {
         }
     }
 
-    /// Makes a connection of a half-open one and puts it into the accept queue. Answers its slot.
-    pub(super) fn promote(&mut self, index: u32) -> Option<u32> {
+    /// Makes a connection of a half-open one and puts it into the accept queue. Answers its slot. `echo`: TSecr of
+    /// the ACK, if it has just come.
+    pub(super) fn promote(&mut self, index: u32, echo: Option<u32>) -> Option<u32> {
         if self.connections.len() >= self.cx.config.max_connections {
             let tuple = self.syn_queue.get(index)?.tuple();
             self.cx.refuse(Some(tuple), RefusalReason::ConnectionLimit);
@@ -296,7 +294,10 @@ impl<O: Observer> Stack<O> {
         let options = self.listeners.get(id)?.options;
         let early = entry.early.take();
         let (life, tuple, irs) = (entry.life, entry.tuple(), entry.irs);
-        let handshake = entry.handshake(&self.cx.config);
+        let mut handshake = entry.handshake(&self.cx.config);
+        if self.first_syn_ack_sufficed(&entry, echo) {
+            handshake.answered_at = Some(handshake.opened_at);
+        }
         let state = entry.syn_acked();
         self.cx.counters.passive_opens += 1;
         self.cx.transition(
@@ -326,6 +327,17 @@ impl<O: Observer> Stack<O> {
         Some(slot)
     }
 
+    /// RFC 3522 §3.2, step 4: the ACK echoes a timestamp from before the first retransmission, so the SYN,ACK was
+    /// never lost, and the path is merely long. It has then been measured, too.
+    fn first_syn_ack_sufficed(&self, entry: &SynReceived, echo: Option<u32>) -> bool {
+        let Some(echo) = echo.filter(|_| entry.ts_recent().is_some() && !entry.is_held()) else {
+            return false;
+        };
+        let opened_at = entry.opened_at(&self.cx.config);
+        let first = self.cx.secrets.timestamp(&entry.tuple(), opened_at);
+        echo.wrapping_sub(first) as i32 <= 0
+    }
+
     /// A place came free: the child that has waited longest takes it.
     pub(super) fn promote_held(&mut self, id: ListenerId) {
         while let Some(listener) = self.listeners.get_mut(id) {
@@ -336,7 +348,7 @@ impl<O: Observer> Stack<O> {
                 return;
             };
             if self.is_held(index, life) {
-                self.promote(index);
+                self.promote(index, None);
             }
         }
     }
@@ -451,6 +463,16 @@ impl<O: Observer> Stack<O> {
         self.syn_queue
             .get(index)
             .is_some_and(|entry| entry.life == life)
+    }
+}
+
+/// RFC 9293 §3.6.1: the ISN of a new incarnation is "larger than the largest sequence number it used on the
+/// previous connection incarnation".
+pub(super) fn next_incarnation(iss: SeqNumber, last: SeqNumber) -> SeqNumber {
+    if last.precedes(iss) {
+        iss
+    } else {
+        last + NEXT_INCARNATION
     }
 }
 

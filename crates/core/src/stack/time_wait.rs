@@ -1,6 +1,7 @@
 //! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
 
 use super::Stack;
+use super::handshake::next_incarnation;
 use super::settle::MAX_TIME_WAIT;
 use super::slotless::SlotlessAck;
 use crate::demux::{ListenerId, Place, TimeWait};
@@ -106,6 +107,27 @@ impl<O: Observer> Stack<O> {
         self.answer_syn(listener, segment, Some(&old));
     }
 
+    /// Whether a new connection may take the place of one in TIME-WAIT by an active OPEN: "an old duplicate segment
+    /// from an earlier incarnation" is told by its timestamp (RFC 7323, appendix B.2). A second lets our clock, and
+    /// the peer's, pass what was sent last, as in Linux.
+    pub(super) fn may_reconnect(&self, index: u32) -> bool {
+        let Some(entry) = self.time_wait.get(index) else {
+            return false;
+        };
+        let config = &self.cx.config;
+        let left = entry.ends_at(self.cx.now) - self.cx.now;
+        let length = config.time_wait.min(MAX_TIME_WAIT);
+        config.timestamps && entry.ts_recent().is_some() && left + RECONNECT <= length
+    }
+
+    /// The old incarnation gives way; answers the ISN of the new one.
+    pub(super) fn reconnect(&mut self, index: u32, iss: SeqNumber) -> SeqNumber {
+        let last = self.time_wait.get(index).map(|entry| entry.snd_nxt);
+        self.cx.counters.tw_recycled += 1;
+        self.end_time_wait(index, Cause::Reconnect);
+        last.map_or(iss, |last| next_incarnation(iss, last))
+    }
+
     fn challenge_entry(&mut self, index: u32) {
         if let Some(ack) = self.time_wait.get(index).map(ack_of) {
             self.challenge_without_slot(ack);
@@ -137,6 +159,9 @@ impl<O: Observer> Stack<O> {
         }
     }
 }
+
+/// How long TIME-WAIT lasts at least before it is left for a new active OPEN.
+const RECONNECT: core::time::Duration = core::time::Duration::from_secs(1);
 
 /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so the entry keeps none; but a zero would
 /// look like a receiver in trouble to whoever reads a capture.

@@ -70,7 +70,7 @@ pub(crate) enum IcmpKind {
 /// Why a destination is unreachable: the codes of both families, as far as RFC 5461 §2 and
 /// RFC 5927 §5.2 treat them differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
+pub(crate) enum Unreachable {
     /// No route to the network.
     Network,
     /// The host does not answer on its link, or is unknown.

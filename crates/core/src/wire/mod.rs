@@ -14,8 +14,7 @@ use core::net::IpAddr;
 
 use etherparse::{Ipv4Header, Ipv6Header, ip_number};
 
-pub use icmp::Unreachable;
-pub(crate) use icmp::{Icmp, IcmpError, IcmpKind};
+pub(crate) use icmp::{Icmp, IcmpError, IcmpKind, Unreachable};
 #[cfg(test)]
 pub(crate) use ip::TREATMENT;
 pub(crate) use ip::Treatment;

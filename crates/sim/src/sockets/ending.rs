@@ -1,8 +1,8 @@
 //! `shutdown`, `close`, the dissolving of an association, and what the end of a connection means to its
 //! socket.
 
-use estab_core::observe::{Cause, Observer, StateName};
-use estab_core::{Shutdown, SocketId, Status, Unreachable};
+use estab_core::observe::{Cause, NetworkError, Observer, StateName};
+use estab_core::{Shutdown, SocketId, Status};
 
 use super::symbols::{SHUT_RD, SHUT_RDWR, SHUT_WR};
 use super::{Association, Endpoint, Errno, Fd, Progress, Returned, Sockets, Tried};
@@ -232,13 +232,13 @@ fn error_of(status: &Status) -> Option<Errno> {
         | Cause::OrphanRetries
         | Cause::UserTimeout
         | Cause::KeepAlive => {
-            let told = status.icmp_error.map(error_of_icmp);
+            let told = status.soft_error.map(error_of_network);
             Some(told.unwrap_or(Errno::ETIMEDOUT))
         }
-        Cause::Unreachable => Some(
+        Cause::Unreachable | Cause::Refused => Some(
             status
-                .icmp_error
-                .map(error_of_icmp)
+                .soft_error
+                .map(error_of_network)
                 .unwrap_or(Errno::EHOSTUNREACH),
         ),
         Cause::Shutdown | Cause::Shed | Cause::Abort => Some(Errno::ECONNABORTED),
@@ -247,12 +247,15 @@ fn error_of(status: &Status) -> Option<Errno> {
 }
 
 /// Linux's `icmp_err_convert`.
-const fn error_of_icmp(code: Unreachable) -> Errno {
-    match code {
-        Unreachable::Network => Errno::ENETUNREACH,
-        Unreachable::Host | Unreachable::Prohibited => Errno::EHOSTUNREACH,
-        Unreachable::Protocol => Errno::ENOPROTOOPT,
-        Unreachable::Port => Errno::ECONNREFUSED,
-        Unreachable::SourceRoute => Errno::EOPNOTSUPP,
+const fn error_of_network(error: NetworkError) -> Errno {
+    match error {
+        NetworkError::Network => Errno::ENETUNREACH,
+        NetworkError::Host | NetworkError::Prohibited | NetworkError::TimeExceeded => {
+            Errno::EHOSTUNREACH
+        }
+        NetworkError::Protocol => Errno::ENOPROTOOPT,
+        NetworkError::Port => Errno::ECONNREFUSED,
+        NetworkError::SourceRoute => Errno::EOPNOTSUPP,
+        NetworkError::ParameterProblem => Errno::EPROTO,
     }
 }

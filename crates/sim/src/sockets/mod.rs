@@ -27,7 +27,7 @@ use estab_core::observe::{Observer, StateName};
 use estab_core::{Instant, Secrets, SocketId, Stack, Status};
 
 pub use bench::{Bench, Settings as BenchSettings};
-pub use call::{Call, Errno, Fd, OptionValue, Output, Returned};
+pub use call::{Call, Errno, Fd, NULL_BUFFER, OptionValue, Output, Returned};
 pub use info::TcpInfo;
 pub use profile::{Profile, System};
 pub use symbols::symbol;
@@ -214,8 +214,10 @@ impl<O: Observer> Sockets<O> {
     pub fn settle(&mut self, now: Instant) {
         self.now = self.now.max(now);
         while self.stack.next_event().is_some() {}
-        let fds: Vec<_> = self.table.keys().copied().collect();
-        for fd in fds {
+        let connected = self.table.iter();
+        let connected = connected.filter(|(_, socket)| socket.connection().is_some());
+        let connected: Vec<_> = connected.map(|(fd, _)| *fd).collect();
+        for fd in connected {
             self.notice(fd);
         }
     }
@@ -241,10 +243,14 @@ impl<O: Observer> Sockets<O> {
 
     /// Puts a socket at the smallest free descriptor.
     fn insert(&mut self, socket: Socket) -> Result<Fd, Errno> {
-        let fd = (FIRST_FD..MAX_FDS).find(|fd| !self.table.contains_key(fd));
-        let fd = fd.ok_or(Errno::EMFILE)?;
+        let fd = self.free_fd()?;
         self.table.insert(fd, socket);
         Ok(fd)
+    }
+
+    fn free_fd(&self) -> Result<Fd, Errno> {
+        let fd = (FIRST_FD..MAX_FDS).find(|fd| !self.table.contains_key(fd));
+        fd.ok_or(Errno::EMFILE)
     }
 
     /// Whether a call may wait: its deadline is set the first time, `limit` from now.

@@ -53,6 +53,10 @@ impl<O: Observer> Sockets<O> {
                 self.get_mut(fd)?.error = None;
                 Err(error)
             }
+            _ if self.profile.is_freebsd() && !progress.begun => {
+                self.get_mut(fd)?.association = Association::Connected;
+                Err(Errno::EISCONN)
+            }
             _ => {
                 self.get_mut(fd)?.association = Association::Connected;
                 Ok(Some(Returned::ok(0)))
@@ -100,6 +104,7 @@ impl<O: Observer> Sockets<O> {
         let (status_flags, descriptor_flags) = creation_flags(flags)?;
         let listener = self.get(fd)?;
         let id = listener.listener().ok_or(Errno::EINVAL)?;
+        self.free_fd()?;
         let accepted = self.stack.accept(self.now, id);
         let Some(connection) = accepted.map_err(|_| Errno::EINVAL)? else {
             let listener = self.get(fd)?;

@@ -66,9 +66,12 @@ impl<O: Observer> Sockets<O> {
             }
             let unacknowledged = status.as_ref().map_or(0, |status| status.unacknowledged);
             let unconnected = socket.connection().is_none();
-            // Linux tells of room only when a third of the buffer is free.
+            // Linux tells of room only when a third of the buffer is free, and half of what may wait unsent.
+            let unsent = status.as_ref().map_or(0, |status| status.unsent);
+            let few = unsent.saturating_mul(2) < socket.settings.not_sent_limit(&self.profile);
             let free = self.room(fd);
-            if unconnected || socket.shut_write || (free > 0 && free >= unacknowledged / 2) {
+            let has_room = free > 0 && free >= unacknowledged / 2 && few;
+            if unconnected || socket.shut_write || has_room {
                 events |= POLLOUT | POLLWRNORM;
             }
         }

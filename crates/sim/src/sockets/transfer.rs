@@ -5,7 +5,9 @@ use estab_core::observe::{Observer, StateName};
 use super::symbols::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
-use super::{Endpoint, Errno, Fd, Output, Progress, Returned, SocketId, Sockets, Tried};
+use super::{
+    Endpoint, Errno, Fd, NULL_BUFFER, Output, Progress, Returned, SocketId, Sockets, Tried,
+};
 
 impl<O: Observer> Sockets<O> {
     pub(super) fn receive(
@@ -35,6 +37,13 @@ impl<O: Observer> Sockets<O> {
         } else {
             socket.settings.receive_low_water.min(len)
         };
+        let waits = self
+            .stack
+            .status(id)
+            .is_some_and(|status| status.unread > 0);
+        if flags & NULL_BUFFER != 0 && flags & MSG_TRUNC == 0 && waits && len > 0 {
+            return Err(Errno::EFAULT);
+        }
         let arrived = self.take(id, len, flags, progress);
         let socket = self.get(fd)?;
         let is_over = socket.error.is_some() || socket.shut_read;
@@ -131,6 +140,9 @@ impl<O: Observer> Sockets<O> {
         if socket.error.is_some() || socket.shut_write {
             return self.send_failed(fd, progress).map(Some);
         }
+        if flags & NULL_BUFFER != 0 && !data.is_empty() {
+            return Err(Errno::EFAULT);
+        }
         self.mark_more(fd, flags & MSG_MORE != 0);
         if let Some(id) = self.get(fd)?.connection() {
             let room = self.room(fd);
@@ -204,8 +216,11 @@ impl<O: Observer> Sockets<O> {
         let free = settings
             .core_send_buffer()
             .saturating_sub(status.unacknowledged);
-        let unsent_limit = settings.not_sent_limit(&self.profile);
-        free.min(unsent_limit.saturating_sub(status.unsent))
+        // What may be sent at once does not wait: it does not count against TCP_NOTSENT_LOWAT.
+        let window = status.cwnd.min(status.snd_wnd);
+        let at_once = window.saturating_sub(status.in_flight) as usize;
+        let limit = settings.not_sent_limit(&self.profile);
+        free.min(limit.saturating_add(at_once).saturating_sub(status.unsent))
     }
 }
 

@@ -19,7 +19,6 @@ pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
 pub(crate) const PSH: u8 = 8;
 pub(crate) const ACK: u8 = 16;
-pub(crate) const URG: u8 = 32;
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -180,7 +179,7 @@ impl Story {
     /// `revents`, without waiting.
     pub(crate) fn poll(&mut self, fd: Fd) -> i32 {
         let call = Call::Poll {
-            fds: vec![(fd, -1 & 0x7fff)],
+            fds: vec![(fd, 0x7fff)],
             timeout: Some(Duration::ZERO),
         };
         match self.call(call).unwrap().1 {
@@ -279,12 +278,17 @@ impl Story {
 
     /// The peer opens a connection from a port of its own.
     pub(crate) fn handshake(&mut self, port: u16) {
-        self.their_port = port;
-        self.our_port = OUR_PORT;
-        self.inject(SYN, 0, 0, &[]);
+        self.syn_from(port);
         let syn_ack = self.expect();
         assert_eq!((syn_ack.flags, syn_ack.ack), (SYN | ACK, 1));
         self.inject(ACK, 1, 1, &[]);
+    }
+
+    /// The peer's SYN from a port of its own.
+    pub(crate) fn syn_from(&mut self, port: u16) {
+        self.their_port = port;
+        self.our_port = OUR_PORT;
+        self.inject(SYN, 0, 0, &[]);
     }
 
     /// A listener and a connection accepted from it.
@@ -414,6 +418,12 @@ impl Story {
     pub(crate) fn nothing(&mut self) {
         let now = self.bench.now();
         assert_eq!(self.next(now), None);
+    }
+
+    /// Everything that has left.
+    pub(crate) fn everything(&mut self) -> Vec<Seg> {
+        let now = self.bench.now();
+        std::iter::from_fn(|| self.next(now)).collect()
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {

@@ -2,4 +2,11 @@
 
 mod harness;
 
+mod closing;
+mod limits;
+mod naming;
 mod opening;
+mod options;
+mod readiness;
+mod settings;
+mod transfer;

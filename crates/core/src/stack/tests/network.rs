@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::ReadError;
+use crate::observe::NetworkError;
 
 /// The Internet checksum (RFC 1071), over the pseudo-header's bytes, too, where there is one.
 fn checksum(parts: &[&[u8]]) -> u16 {
@@ -89,9 +90,25 @@ fn unreachable_ends_a_connection_that_is_being_opened() {
             let mut harness = Harness::new(family);
             let (peer, id, _) = harness.connect();
             send_unreachable(&mut harness, &peer, *code, peer.us - 1);
-            harness.assert_entered(&peer, StateName::Closed, Cause::Unreachable);
+            // RFC 1122 §4.2.3.9: the host is there, but nobody listens.
+            let hard: &[u8] = if family == V4 { &[2, 3] } else { &[4] };
+            let cause = if hard.contains(code) {
+                Cause::Refused
+            } else {
+                Cause::Unreachable
+            };
+            harness.assert_entered(&peer, StateName::Closed, cause);
+            let told = match (family, code) {
+                (_, 0) => NetworkError::Network,
+                (V4, 1) | (V6, 3) => NetworkError::Host,
+                (V4, 2) => NetworkError::Protocol,
+                (V4, 3) | (V6, 4) => NetworkError::Port,
+                (V4, 5) => NetworkError::SourceRoute,
+                _ => NetworkError::Prohibited,
+            };
+            assert_eq!(harness.status(id).soft_error, Some(told));
             let error = harness.stack.read(harness.now, id, &mut [0; 9]);
-            assert_eq!(error, Err(ReadError::Ended(Cause::Unreachable)));
+            assert_eq!(error, Err(ReadError::Ended(cause)));
             harness.expect_silence();
         }
     });
@@ -112,6 +129,48 @@ fn unreachable_does_not_end_an_established_connection() {
             harness.ack(&peer, peer.us + 1);
             assert_eq!(harness.status(id).unacknowledged, 0);
         }
+    });
+}
+
+/// RFC 9293 §3.9.2.2, SHLD-25: remembered until the peer is heard, and told when the connection ends by a timer.
+#[test]
+fn a_soft_error_is_told_with_the_timeout_unless_the_peer_was_heard_again() {
+    both(|family| {
+        let (mut harness, host) = (Harness::new(family), if family == V4 { 1 } else { 3 });
+        let (peer, id) = harness.accepted();
+        harness.write(id, b"xy");
+        harness.drain();
+        send_unreachable(&mut harness, &peer, host, peer.us);
+        assert_eq!(harness.status(id).soft_error, Some(NetworkError::Host));
+        harness.ack(&peer, peer.us + 1);
+        assert_eq!(harness.status(id).soft_error, None);
+        let kind = if family == V4 { 11 } else { 3 };
+        let quote = quote(&peer, peer.us + 1);
+        harness.receive(&icmp(family, kind, 0, [0; 4], &quote));
+        let told = Some(NetworkError::TimeExceeded);
+        assert_eq!(harness.status(id).soft_error, told);
+        harness.advance(secs(3600));
+        harness.assert_entered(&peer, StateName::Closed, Cause::DataRetries);
+        assert_eq!(harness.status(id).soft_error, told);
+    });
+}
+
+/// RFC 1191 §6.5: what the path still carries is not sent again.
+#[test]
+fn only_what_was_too_big_goes_again() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let large = |segment: &mut Segment<'_>| segment.options.mss = Some(1400);
+        let (peer, id) = harness.accepted_with(|options| options.socket.nodelay = true, large);
+        harness.write(id, bytes(1400));
+        harness.write(id, b"small");
+        harness.drain();
+        send_too_big(&mut harness, &peer, 1300, peer.us);
+        let sent = harness.drain();
+        let mss = 1300 - wire::header_len(family == V4);
+        let lengths: Vec<_> = sent.iter().map(|got| got.data.len()).collect();
+        assert_eq!(lengths, [mss, 1400 - mss]);
+        assert_eq!(harness.status(id).outstanding.unacked, 3);
     });
 }
 
@@ -216,13 +275,15 @@ fn a_path_mtu_that_is_not_smaller_changes_nothing() {
 }
 
 #[test]
-fn time_exceeded_and_parameter_problem_change_nothing() {
+fn time_exceeded_and_parameter_problem_end_nothing() {
     both(|family| {
         let mut harness = Harness::new(family);
-        let (peer, ..) = harness.connect();
+        let (peer, id, _) = harness.connect();
         let kinds = if family == V4 { [11, 12] } else { [3, 4] };
-        for kind in kinds {
+        let told = [NetworkError::TimeExceeded, NetworkError::ParameterProblem];
+        for (kind, told) in kinds.into_iter().zip(told) {
             harness.receive(&icmp(family, kind, 0, [0; 4], &quote(&peer, peer.us - 1)));
+            assert_eq!(harness.status(id).soft_error, Some(told));
         }
         assert_eq!(harness.state(&peer), StateName::SynSent);
         harness.expect_silence();

@@ -41,6 +41,7 @@ impl<O: Observer> Sockets<O> {
                 self.get_mut(fd)?.settings.linger = (*on != 0).then_some(time);
                 return Ok(());
             }
+            (SO_LINGER, _) => return Err(Errno::EINVAL),
             (SO_RCVTIMEO | SO_SNDTIMEO, OptionValue::Time(limit)) => {
                 let limit = Some(*limit).filter(|limit| !limit.is_zero());
                 let settings = &mut self.get_mut(fd)?.settings;
@@ -51,6 +52,7 @@ impl<O: Observer> Sockets<O> {
                 }
                 return Ok(());
             }
+            (SO_RCVTIMEO | SO_SNDTIMEO, _) => return Err(Errno::EINVAL),
             (SO_RCVBUF | SO_RCVBUFFORCE | SO_SNDBUF | SO_SNDBUFFORCE, _) => {
                 return self.set_buffer(fd, name, int(value)?);
             }
