@@ -89,6 +89,7 @@ fn sound_same(left: &[Heard], right: &[Heard]) -> bool {
                 left.next();
                 right.next();
             }
+            (Some(one), Some(other)) if one.is_owed_ack && other.is_owed_ack => return false,
             (Some(one), _) if one.is_owed_ack => drop(left.next()),
             (_, Some(other)) if other.is_owed_ack => drop(right.next()),
             _ => return false,

@@ -3,7 +3,7 @@
 //! A rule looks at what both did in the moment at which they part, and at the step that led to it. It has to
 //! be narrow: what it lets pass is not looked at again.
 
-use super::play::{Answer, Heard, Moment};
+use super::play::{Heard, Moment};
 use super::plot::{Deed, Inbound, Plot, Step};
 use crate::script::ast::TcpOption;
 
@@ -110,15 +110,14 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "Linux acknowledges once more after a segment it could not take",
-        reason: "such a segment makes it acknowledge the next at once, though that brings nothing \
-                 (tcp_send_dupack); no RFC asks for it",
+        name: "segments that cannot be taken are not answered equally often",
+        reason: "both answer at most once in 500 ms (RFC 5961 §7), but do not count the same segments; and after one of \
+                 them Linux acknowledges the next segment at once, whatever it is (tcp_send_dupack)",
         applies: |found| {
-            let brings_nothing = |segment: &Inbound| {
-                segment.len == 0 && !segment.control.syn && !segment.control.fin
-            };
-            found.estab.heard.is_empty()
-                && found.linux.heard.iter().all(Heard::is_bare_ack)
+            let is_silent = found.estab.heard.is_empty() || found.linux.heard.is_empty();
+            let brings_nothing = |segment: &Inbound| segment.len == 0;
+            is_silent
+                && found.both().all(Heard::is_bare_ack)
                 && found.arrival().is_some_and(brings_nothing)
                 && found
                     .before
@@ -127,39 +126,122 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "data larger than a tiny window is sent in part",
-        reason: "RFC 9293 §3.8.6.2.1 (3): half of the largest window seen is enough; Linux leaves it to its persist timer",
+        name: "a segment whose data ends at the left edge of the window is not taken",
+        reason: "RFC 9293 §3.10.7.4, first: its last byte must be inside; Linux looks at the number behind it, and so \
+                 goes on to its ACK or RST",
         applies: |found| {
-            let is_small = |segment: &Inbound| segment.window < 1460;
-            found.linux.heard.iter().all(Heard::is_bare_ack)
-                && found
-                    .estab
-                    .heard
-                    .iter()
-                    .any(|heard| !heard.payload.is_empty())
-                && found.arrivals().any(is_small)
+            let acked = found.before.iter().flat_map(|moment| &moment.heard);
+            let acked = acked
+                .filter(|heard| heard.flags.ack)
+                .map(|heard| heard.ack)
+                .last();
+            let is_at_edge = |segment: &Inbound| segment.len > 0 && Some(segment.end()) == acked;
+            found.arrival().is_some_and(is_at_edge) && found.both().all(Heard::is_bare_ack)
         },
     },
     Known {
-        name: "segments are not cut to fractions of the peer's window",
-        reason: "Linux halves its segments when the largest window seen is small (tcp_bound_to_half_wnd); RFC 9293 has \
-                 no such rule",
+        name: "the ACK of a handshake may echo the timestamp of an ACK",
+        reason: "Linux takes it only if it echoes that of a SYN-ACK; RFC 7323 has no such rule",
         applies: |found| {
-            let bytes = |moment: &Moment| {
-                moment
-                    .heard
-                    .iter()
-                    .map(|heard| heard.payload.len())
-                    .sum::<usize>()
+            let said_more = found
+                .before
+                .iter()
+                .any(|moment| moment.heard.iter().any(Heard::is_bare_ack));
+            found.plot.offer.timestamps && found.is_half_open() && said_more
+        },
+    },
+    Known {
+        name: "into a window that is small another amount is sent",
+        reason: "RFC 9293 §3.8.6.2.1: half of the largest window seen is enough, less waits; Linux cuts segments to half \
+                 of that window, and leaves what does not fit to its persist timer",
+        applies: |found| {
+            found.arrivals().any(|segment| segment.window <= 1000) && found.is_about_data()
+        },
+    },
+    Known {
+        name: "a FIN without data has no SACK block",
+        reason: "RFC 2018 §3 reports data; a FIN that is ahead is kept all the same",
+        applies: |found| {
+            let without_blocks = |heard: &Heard| {
+                let mut heard = heard.clone();
+                heard
+                    .options
+                    .retain(|option| !matches!(option, TcpOption::Sack(_)));
+                heard
             };
-            let is_small = |segment: &Inbound| segment.window <= 1000;
-            found.arrivals().any(is_small) && bytes(found.estab) > 0 && bytes(found.linux) > 0
+            let linux: Vec<_> = found.linux.heard.iter().map(without_blocks).collect();
+            let estab: Vec<_> = found.estab.heard.iter().map(without_blocks).collect();
+            found.arrivals().any(|segment| segment.control.fin) && linux == estab
         },
     },
     Known {
-        name: "a call tells an error that Linux keeps for another",
-        reason: "declared with the sockets: see the corpus",
-        applies: |_| false,
+        name: "what a peer sends behind its FIN, or in place of it, is handled in other ways",
+        reason: "RFC 9293 §3.10.7.4, seventh: it should not occur, and is ignored; Linux takes such data, or resets",
+        applies: |found| {
+            let fins: Vec<u32> = found
+                .arrivals()
+                .filter(|segment| segment.control.fin)
+                .map(Inbound::end)
+                .collect();
+            let last = fins.iter().min().copied();
+            last.is_some_and(|last| {
+                found.arrivals().any(|segment| {
+                    segment.end() != last && segment.end().wrapping_sub(last).cast_signed() > 0
+                })
+            }) || fins.iter().any(|fin| Some(*fin) != last)
+        },
+    },
+    Known {
+        name: "in TIME-WAIT a segment without ACK is dropped",
+        reason: "RFC 9293 §3.10.7.4, fifth",
+        applies: |found| {
+            found.arrival().is_some_and(|segment| {
+                !segment.control.ack && !segment.control.syn && !segment.control.rst
+            }) && found.estab.heard.is_empty()
+                && found.linux.heard.iter().all(Heard::is_bare_ack)
+        },
+    },
+    Known {
+        name: "what nobody will read resets at other moments",
+        reason: "RFC 9293 §3.6.1 has the RST for data after CLOSE; on Linux SHUT_RDWR counts as one, a FIN that is ahead \
+                 as data, and a SYN as a reason once it keeps FIN-WAIT-2 like TIME-WAIT",
+        applies: |found| {
+            let shut = |step: &Step| matches!(step, Step::Do(Deed::Shutdown(0 | 2) | Deed::Close));
+            found.plot.steps.iter().take(found.at).any(shut)
+                && (found.linux.heard.iter().any(|heard| heard.flags.rst)
+                    || found.arrival().is_none())
+                && found.estab.heard.iter().all(Heard::is_bare_ack)
+        },
+    },
+    Known {
+        name: "another timestamp is echoed",
+        reason: "RFC 7323 §4.3: which one depends on the last ACK sent, and so on which ACKs were delayed",
+        applies: |found| {
+            let without_echo = |heard: &Heard| {
+                let mut heard = heard.clone();
+                heard.is_owed_ack = false;
+                for option in &mut heard.options {
+                    if let TcpOption::Timestamps { ecr, .. } = option {
+                        *ecr = None;
+                    }
+                }
+                heard
+            };
+            let estab: Vec<_> = found.estab.heard.iter().map(without_echo).collect();
+            let linux: Vec<_> = found.linux.heard.iter().map(without_echo).collect();
+            found.plot.offer.timestamps
+                && estab == linux
+                && found.estab.answer == found.linux.answer
+        },
+    },
+    Known {
+        name: "an ACK older than the connection is taken for an old one",
+        reason: "RFC 5961 §5.2 bounds it by the largest window seen; Linux also by what was ever acknowledged",
+        applies: |found| {
+            found.arrival().is_some_and(|segment| {
+                segment.control.ack && segment.ack.wrapping_sub(1).cast_signed() < 0
+            })
+        },
     },
 ];
 
@@ -177,9 +259,19 @@ pub fn known(plot: &Plot, at: usize, estab: &[Moment], linux: &[Moment]) -> Opti
 }
 
 impl Found<'_> {
+    /// At which they part.
+    fn step(&self) -> Option<&Step> {
+        self.plot.steps.get(self.at.checked_sub(1)?)
+    }
+
+    /// All that left, here or there.
+    fn both(&self) -> impl Iterator<Item = &Heard> {
+        self.estab.heard.iter().chain(&self.linux.heard)
+    }
+
     /// The segment whose arrival was the step.
     fn arrival(&self) -> Option<&Inbound> {
-        match self.plot.steps.get(self.at.checked_sub(1)?)? {
+        match self.step()? {
             Step::Arrive(segment) => Some(segment),
             Step::Do(_) => None,
         }
@@ -197,24 +289,22 @@ impl Found<'_> {
             })
     }
 
-    /// Whether a SYN was answered, and no ACK has ended the handshake yet.
-    fn is_half_open(&self) -> bool {
-        let answered = self.before.iter().rposition(|moment| {
-            let is_syn_ack = |heard: &Heard| heard.flags.syn && heard.flags.ack;
-            moment.heard.iter().any(is_syn_ack)
-        });
-        let Some(answered) = answered else {
-            return false;
+    /// Whether what left, or did not, was data.
+    fn is_about_data(&self) -> bool {
+        let bytes = |moment: &Moment| {
+            moment
+                .heard
+                .iter()
+                .map(|heard| heard.payload.len())
+                .sum::<usize>()
         };
-        let since = self
-            .plot
-            .steps
-            .iter()
-            .take(self.at.saturating_sub(1))
-            .skip(answered);
-        !{ since }.any(
-            |step| matches!(step, Step::Arrive(segment) if segment.control.ack && segment.ack == 1),
-        )
+        let fins = |moment: &Moment| moment.heard.iter().filter(|heard| heard.flags.fin).count();
+        (bytes(self.estab), fins(self.estab)) != (bytes(self.linux), fins(self.linux))
+    }
+
+    /// Whether the application has yet to hear of the connection.
+    fn is_half_open(&self) -> bool {
+        !self.plot.is_active && self.before.iter().all(|moment| moment.state.is_none())
     }
 }
 
@@ -226,8 +316,14 @@ impl Heard {
 }
 
 impl Inbound {
+    /// The sequence number behind it.
+    fn end(&self) -> u32 {
+        let controls = u32::from(self.control.syn) + u32::from(self.control.fin);
+        self.seq.wrapping_add(u32::from(self.len) + controls)
+    }
+
     fn lacks_stamp(&self) -> bool {
-        self.stamp == super::plot::Stamp::Missing && !self.control.syn && !self.control.rst
+        self.stamp == super::plot::Stamp::Missing && !self.control.rst
     }
 }
 

@@ -293,11 +293,8 @@ impl Player<'_> {
         if segment.flags.ack && (is_new || segment.flags.syn) {
             self.acked = Some(segment.ack);
         }
-        let has_blocks = options
-            .iter()
-            .any(|option| matches!(option, TcpOption::Sack(_)));
         Heard {
-            is_owed_ack: is_pure && is_new && !has_blocks,
+            is_owed_ack: is_pure && is_new,
             flags: segment.flags,
             seq: self.number(segment.seq),
             ack: segment.ack,
