@@ -37,6 +37,16 @@ impl Connection {
         (self.receive.urgent > 0).then_some(self.receive.urgent as usize)
     }
 
+    /// The last byte of the urgent data, if it has arrived and was not read.
+    pub(crate) fn urgent_byte(&self) -> Option<u8> {
+        let place = self.urgent()?.checked_sub(1)?;
+        if place >= self.receive.buffer.len() || !self.may_deliver() {
+            return None;
+        }
+        let (first, second) = self.receive.buffer.range(place, 1);
+        first.first().or(second.first()).copied()
+    }
+
     /// SEND with the URGENT flag (RFC 9293 §3.10.2): what was taken, and all before it, is urgent.
     pub(crate) fn write_urgent<O: Observer>(
         &mut self,

@@ -432,6 +432,13 @@ impl<O: Observer> Stack<O> {
         self.connection(id)?.urgent()
     }
 
+    /// What BSD's sockets call the urgent byte: the last one of the urgent data, if it has arrived. It stays in the
+    /// stream.
+    #[must_use]
+    pub fn urgent_byte(&self, id: SocketId) -> Option<u8> {
+        self.connection(id)?.urgent_byte()
+    }
+
     /// Closes one direction or both; the socket stays.
     ///
     /// # Errors

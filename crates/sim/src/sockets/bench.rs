@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use estab_core::{Checksum, Instant, Secrets};
 
+use super::story::Told;
 use super::verify::verify;
 use super::{Blocked, Call, Fd, Profile, Sockets, Step, TcpInfo};
 use crate::Recorder;
@@ -60,6 +61,7 @@ pub struct Bench {
     waiting: BTreeMap<u64, Blocked>,
     outcomes: HashMap<CallId, Outcome>,
     calls: u64,
+    told: Told,
 }
 
 impl Bench {
@@ -78,6 +80,7 @@ impl Bench {
             waiting: BTreeMap::new(),
             outcomes: HashMap::new(),
             calls: 0,
+            told: Told::default(),
         }
     }
 
@@ -229,6 +232,18 @@ impl Subject for Bench {
 
     fn outcome(&mut self, id: CallId) -> Option<Outcome> {
         self.outcomes.get(&id).cloned()
+    }
+
+    fn wait_for(&mut self, id: CallId, until: Duration) -> Option<Outcome> {
+        let until = Self::moment(until);
+        while !self.outcomes.contains_key(&id) && self.step(until) {}
+        self.outcome(id)
+    }
+
+    fn story(&mut self) -> Vec<(Duration, String)> {
+        let recorder = self.sockets.stack().observer();
+        let told = self.told.go_on(recorder);
+        told.into_iter().map(|(at, text)| (at - BEGINNING, text)).collect()
     }
 
     fn tcp_info(&mut self, fd: Fd) -> Option<TcpInfo> {

@@ -37,11 +37,17 @@ impl<O: Observer> Sockets<O> {
         let listens = matches!(socket.endpoint, Endpoint::Listener(_));
         let answer = match request {
             SIOCINQ | SIOCOUTQ | SIOCOUTQNSD if listens => return Err(Errno::EINVAL),
-            SIOCINQ => of(|status| status.unread),
+            SIOCINQ if opens => 0,
+            SIOCINQ => status
+                .as_ref()
+                .map_or(0, |status| self.readable(socket, status)),
             SIOCOUTQ => of(outstanding),
             SIOCOUTQNSD => of(|status| status.unsent),
             FIONSPACE => self.room(fd),
-            SIOCATMARK => 0,
+            SIOCATMARK => socket
+                .connection()
+                .is_some_and(|id| self.is_at_mark(id))
+                .into(),
             _ => return Err(Errno::ENOTTY),
         };
         let answer = i32::try_from(answer).unwrap_or(i32::MAX);

@@ -131,6 +131,7 @@ impl<O: Observer> Sockets<O> {
         let Some(status) = self.table.get(&fd).and_then(|socket| self.status(socket)) else {
             return;
         };
+        let is_freebsd = self.profile.is_freebsd();
         self.end_in_time(fd, &status);
         self.round_buffer(fd, &status);
         let Some(socket) = self.table.get_mut(&fd) else {
@@ -145,7 +146,7 @@ impl<O: Observer> Sockets<O> {
             socket.shut_read = true;
             socket.shut_write = true;
             socket.give_up_at = None;
-            let error = error_of(&status);
+            let error = error_of(&status, is_freebsd);
             socket.error = error.or(socket.error);
         }
     }
@@ -220,7 +221,9 @@ fn has_finished(status: &Status) -> bool {
 }
 
 /// The error that a connection's end leaves at its socket.
-fn error_of(status: &Status) -> Option<Errno> {
+fn error_of(status: &Status, is_freebsd: bool) -> Option<Errno> {
+    let told = status.soft_error;
+    let told = told.map(|error| error_of_network(error, is_freebsd));
     match status.ended? {
         Cause::ResetInSynSent => Some(Errno::ECONNREFUSED),
         // There is nothing left to be reset but what we write.
@@ -231,24 +234,19 @@ fn error_of(status: &Status) -> Option<Errno> {
         | Cause::DataRetries
         | Cause::OrphanRetries
         | Cause::UserTimeout
-        | Cause::KeepAlive => {
-            let told = status.soft_error.map(error_of_network);
-            Some(told.unwrap_or(Errno::ETIMEDOUT))
-        }
-        Cause::Unreachable | Cause::Refused => Some(
-            status
-                .soft_error
-                .map(error_of_network)
-                .unwrap_or(Errno::EHOSTUNREACH),
-        ),
+        | Cause::KeepAlive => Some(told.unwrap_or(Errno::ETIMEDOUT)),
+        Cause::Unreachable | Cause::Refused => Some(told.unwrap_or(Errno::EHOSTUNREACH)),
         Cause::Shutdown | Cause::Shed | Cause::Abort => Some(Errno::ECONNABORTED),
         _ => None,
     }
 }
 
-/// Linux's `icmp_err_convert`.
-const fn error_of_network(error: NetworkError) -> Errno {
+/// Linux's `icmp_err_convert`; FreeBSD's hard errors are all the same.
+const fn error_of_network(error: NetworkError, is_freebsd: bool) -> Errno {
     match error {
+        NetworkError::Protocol | NetworkError::Port | NetworkError::Prohibited if is_freebsd => {
+            Errno::ECONNREFUSED
+        }
         NetworkError::Network => Errno::ENETUNREACH,
         NetworkError::Host | NetworkError::Prohibited | NetworkError::TimeExceeded => {
             Errno::EHOSTUNREACH

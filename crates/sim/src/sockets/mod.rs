@@ -16,8 +16,10 @@ mod options;
 mod profile;
 mod readiness;
 mod socket;
+mod story;
 pub mod symbols;
 mod transfer;
+mod urgent;
 mod verify;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use estab_core::observe::{Observer, StateName};
 
 use super::symbols::{
-    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM,
+    POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM,
 };
 use super::{Endpoint, Fd, Output, Progress, Returned, Socket, Sockets};
 
@@ -60,7 +60,15 @@ impl<O: Observer> Sockets<O> {
             events |= POLLIN | POLLRDNORM | POLLRDHUP;
         }
         if !matches!(state, StateName::SynSent | StateName::SynReceived) {
-            let unread = status.as_ref().map_or(0, |status| status.unread);
+            let unread = status
+                .as_ref()
+                .map_or(0, |status| self.readable(socket, status));
+            if status
+                .as_ref()
+                .is_some_and(|status| self.has_urgent_byte(socket, status))
+            {
+                events |= POLLPRI;
+            }
             if unread >= socket.settings.receive_low_water.max(1) {
                 events |= POLLIN | POLLRDNORM;
             }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use estab_core::{Instant, ListenerId, SocketId};
+use estab_core::{Instant, ListenerId, SeqNumber, SocketId};
 
 use super::options::Settings;
 use super::symbols::{O_NONBLOCK, O_RDWR};
@@ -51,6 +51,8 @@ pub(super) struct Socket {
     pub(super) shut_write: bool,
     /// The peer's FIN has arrived: Linux's SOCK_DONE.
     pub(super) is_done: bool,
+    /// The urgent byte at this place was read.
+    pub(super) urgent_read_at: Option<SeqNumber>,
     /// When `connect` gives up (FreeBSD's TCP_KEEPINIT).
     pub(super) give_up_at: Option<Instant>,
     pub(super) settings: Settings,
@@ -72,6 +74,7 @@ impl Socket {
             shut_read: false,
             shut_write: false,
             is_done: false,
+            urgent_read_at: None,
             give_up_at: None,
             settings: Settings::new(profile),
         }

@@ -25,7 +25,7 @@ impl<O: Observer> Sockets<O> {
             return Err(Errno::ENOTCONN);
         }
         if flags & MSG_OOB != 0 {
-            return self.receive_urgent(fd);
+            return self.receive_urgent(fd, flags).map(Some);
         }
         let Some(id) = socket.connection() else {
             return self.receive_nothing(fd, false).map(Some);
@@ -44,10 +44,11 @@ impl<O: Observer> Sockets<O> {
         if flags & NULL_BUFFER != 0 && flags & MSG_TRUNC == 0 && waits && len > 0 {
             return Err(Errno::EFAULT);
         }
-        let arrived = self.take(id, len, flags, progress);
+        let arrived = self.take((fd, id), len, flags, progress);
         let socket = self.get(fd)?;
         let is_over = socket.error.is_some() || socket.shut_read;
-        if arrived >= least.max(1) || (arrived > 0 && is_over) || len == 0 {
+        let stops = is_over || self.is_at_mark(id);
+        if arrived >= least.max(1) || (arrived > 0 && stops) || len == 0 {
             return Ok(Some(received(progress)));
         }
         if !is_over && self.may_wait(progress, blocks, limit) {
@@ -59,32 +60,40 @@ impl<O: Observer> Sockets<O> {
         self.receive_nothing(fd, true).map(Some)
     }
 
-    /// Takes what is there, up to `len` with what was taken before; answers how much that makes.
-    fn take(&mut self, id: SocketId, len: usize, flags: i32, progress: &mut Progress) -> usize {
+    /// Takes what is there, up to `len` with what was taken before, but not across the mark of urgent data; answers
+    /// how much that makes.
+    fn take(
+        &mut self,
+        (fd, id): (Fd, SocketId),
+        len: usize,
+        flags: i32,
+        progress: &mut Progress,
+    ) -> usize {
         let peeks = flags & MSG_PEEK != 0;
         if peeks {
             progress.received.clear();
         }
-        let discards = flags & MSG_TRUNC != 0 && !peeks;
-        let before = progress.received.len() + progress.moved;
-        let unread = self.stack.status(id).map_or(0, |status| status.unread);
-        let wanted = len.saturating_sub(before).min(unread);
-        if wanted == 0 {
-            return before;
+        loop {
+            let before = progress.received.len() + progress.moved;
+            if before > 0 && (peeks || self.is_at_mark(id)) {
+                return before;
+            }
+            if !peeks {
+                self.pass_urgent_byte(fd, id);
+            }
+            let unread = self.stack.status(id).map_or(0, |status| status.unread);
+            let mut bytes = vec![0; len.saturating_sub(before).min(unread)];
+            let got = match bytes.len() {
+                0 => Ok(0),
+                _ if peeks => self.stack.peek(self.now, id, &mut bytes),
+                _ => self.stack.read(self.now, id, &mut bytes),
+            };
+            match got.unwrap_or(0) {
+                0 => return before,
+                got if flags & MSG_TRUNC != 0 && !peeks => progress.moved += got,
+                got => progress.received.extend_from_slice(&bytes[..got]),
+            }
         }
-        let mut bytes = vec![0; wanted];
-        let got = if peeks {
-            self.stack.peek(self.now, id, &mut bytes)
-        } else {
-            self.stack.read(self.now, id, &mut bytes)
-        };
-        let got = got.unwrap_or(0);
-        if discards {
-            progress.moved += got;
-        } else {
-            progress.received.extend_from_slice(&bytes[..got]);
-        }
-        before + got
     }
 
     /// What a receive answers that found no byte and does not wait: end of file, an error told once, or that
@@ -109,12 +118,6 @@ impl<O: Observer> Sockets<O> {
         } else {
             Errno::ENOTCONN
         })
-    }
-
-    /// MSG_OOB: the core delivers urgent data in line, so there is never any to be read apart.
-    fn receive_urgent(&mut self, fd: Fd) -> Tried {
-        self.get(fd)?;
-        Err(Errno::EINVAL)
     }
 
     pub(super) fn send(
@@ -149,7 +152,11 @@ impl<O: Observer> Sockets<O> {
             let rest = &data[progress.moved..];
             let rest = &rest[..rest.len().min(room)];
             if !rest.is_empty() {
-                progress.moved += self.stack.write(self.now, id, rest).unwrap_or(0);
+                progress.moved += if flags & MSG_OOB != 0 {
+                    self.stack.write_urgent(self.now, id, rest).unwrap_or(0)
+                } else {
+                    self.stack.write(self.now, id, rest).unwrap_or(0)
+                };
             }
         }
         if progress.moved < data.len() && self.may_wait(progress, blocks, limit) {

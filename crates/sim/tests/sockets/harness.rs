@@ -19,6 +19,7 @@ pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
 pub(crate) const PSH: u8 = 8;
 pub(crate) const ACK: u8 = 16;
+pub(crate) const URG: u8 = 32;
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -44,6 +45,7 @@ pub(crate) struct Seg {
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) window: u16,
+    pub(crate) urgent: u16,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     pub(crate) options: Vec<u8>,
@@ -58,6 +60,8 @@ pub(crate) struct Story {
     irs: u32,
     our_port: u16,
     their_port: u16,
+    /// The urgent pointer of the peer's next segment.
+    urgent: u16,
 }
 
 impl Story {
@@ -76,6 +80,7 @@ impl Story {
             irs: 5_000,
             our_port: OUR_PORT,
             their_port: THEIR_PORT,
+            urgent: 0,
         }
     }
 
@@ -325,6 +330,12 @@ impl Story {
         self.inject_window(flags, seq, ack, 50_000, data);
     }
 
+    /// Data arrives whose first `urgent` bytes are urgent.
+    pub(crate) fn inject_urgent(&mut self, seq: u32, urgent: u16, data: &[u8]) {
+        self.urgent = urgent;
+        self.inject(URG | PSH | ACK, seq, 1, data);
+    }
+
     pub(crate) fn inject_window(
         &mut self,
         flags: u8,
@@ -351,7 +362,8 @@ impl Story {
         tcp.push((5 + options.len() as u8 / 4) << 4);
         tcp.push(flags);
         tcp.extend(window.to_be_bytes());
-        tcp.extend([0; 4]);
+        tcp.extend([0; 2]);
+        tcp.extend(std::mem::take(&mut self.urgent).to_be_bytes());
         tcp.extend(options);
         tcp.extend(data);
         let sum = checksum(pseudo(6, tcp.len()), &tcp);
@@ -407,6 +419,7 @@ impl Story {
             seq: word(4).wrapping_sub(self.iss),
             ack,
             window: u16::from_be_bytes([tcp[14], tcp[15]]),
+            urgent: u16::from_be_bytes([tcp[18], tcp[19]]),
             ttl: ip[8],
             tos: ip[1],
             options: tcp[20..header].to_vec(),

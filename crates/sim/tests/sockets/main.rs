@@ -10,3 +10,4 @@ mod options;
 mod readiness;
 mod settings;
 mod transfer;
+mod urgent;

@@ -126,6 +126,34 @@ fn icmp_ends_a_connect_with_the_error_it_stands_for() {
 }
 
 #[test]
+fn on_freebsd_a_hard_error_refuses_the_connection() {
+    for (code, errno) in [
+        (1, Errno::EHOSTUNREACH),
+        (2, Errno::ECONNREFUSED),
+        (3, Errno::ECONNREFUSED),
+        (13, Errno::ECONNREFUSED),
+    ] {
+        let mut story = Story::freebsd();
+        let fd = story.connecting();
+        story.unreachable(code, 0);
+        assert_eq!(story.error(fd), Some(errno), "code {code}");
+    }
+}
+
+#[test]
+fn a_soft_error_explains_why_nobody_answered() {
+    let mut story = Story::linux();
+    let (_, fd) = story.accepted();
+    story.set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 3_000).unwrap();
+    story.write(fd, 10).unwrap();
+    story.expect();
+    story.unreachable(1, 1);
+    assert_eq!(story.error(fd), None);
+    story.pass(secs(10));
+    assert_eq!(story.error(fd), Some(Errno::EHOSTUNREACH));
+}
+
+#[test]
 fn no_host_can_be_reached_at_these_addresses() {
     let mut story = Story::linux();
     let fd = story.nonblocking();

@@ -17,8 +17,10 @@ pub struct Config {
     pub bind_port: u16,
     /// The port that `connect(3, ..., ...)` connects to.
     pub connect_port: u16,
-    local_ip: Option<IpAddr>,
-    remote_ip: Option<IpAddr>,
+    /// The stack's address, if it is not the default.
+    pub local_ip: Option<IpAddr>,
+    /// The address of the host that the script plays, if it is not the default.
+    pub remote_ip: Option<IpAddr>,
     /// How far from its time an event may be, at least.
     pub tolerance: Duration,
     /// The same, in percent of the time since the event before it.

@@ -24,7 +24,7 @@ pub enum Verdict {
     Pass,
     /// Something did not.
     Fail,
-    /// It could not be run: it cannot be read, or asks for what is not supported.
+    /// It could not be begun: it cannot be read, or its options cannot be followed.
     Error,
 }
 
@@ -48,8 +48,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with a line about it.
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    /// A failure, in a line about it.
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             ..Self::default()
@@ -109,6 +109,17 @@ impl fmt::Display for Failure {
 }
 
 impl Report {
+    /// What could not even be begun.
+    #[must_use]
+    pub fn error(failure: Failure) -> Self {
+        Self {
+            verdict: Verdict::Error,
+            failure: Some(failure),
+            ladder: Ladder::default(),
+            notes: Vec::new(),
+        }
+    }
+
     /// The line that is to blame.
     #[must_use]
     pub fn line(&self) -> Option<usize> {

@@ -117,7 +117,7 @@ impl Settings {
         }
     }
 
-    fn stored(&self, name: Name, default: i32) -> i32 {
+    pub(super) fn stored(&self, name: Name, default: i32) -> i32 {
         self.stored.get(&name).copied().unwrap_or(default)
     }
 }

@@ -207,7 +207,7 @@ impl Scope<'_> {
                 .ok_or_else(|| format!("float is not for {one}")),
             ("str", [one]) => Ok(Value::Str(one.to_string())),
             ("bool", [one]) => Ok(Value::Bool(one.is_true())),
-            ("print" | "len" | "abs" | "int" | "round" | "float" | "str" | "bool", all) => {
+            ("len" | "abs" | "int" | "round" | "float" | "str" | "bool", all) => {
                 Err(format!("{name} is not for {} such arguments", all.len()))
             }
             _ => Err(format!("unknown function: {name}")),
