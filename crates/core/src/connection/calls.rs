@@ -250,6 +250,7 @@ impl Connection {
         self.send.set_capacity(options.send_buffer);
         self.receive.set_capacity(options.receive_buffer);
         let limited = self.options.max_segment != options.max_segment;
+        let has_more_room = self.options.receive_buffer < options.receive_buffer;
         // "Setting this option forces an explicit flush of pending output, even if TCP_CORK is currently set"
         // (Linux, tcp(7)).
         let waits = self.state.as_ref().and_then(State::snd);
@@ -263,7 +264,9 @@ impl Connection {
         if self.state.as_ref().is_some_and(State::is_synchronized) {
             self.keep_alive_probes = 0;
             self.arm_keep_alive(now);
-            self.offer_larger_window();
+            if has_more_room {
+                self.offer_larger_window();
+            }
         }
     }
 

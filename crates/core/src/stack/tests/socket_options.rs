@@ -211,3 +211,21 @@ fn without_scaling_the_window_is_the_free_buffer_as_far_as_the_field_goes() {
         assert_eq!(got.wnd, 65_535);
     });
 }
+
+/// The window that a scaled handshake could not tell is told with the first segment that has something to say: a
+/// change of other options is none.
+#[test]
+fn only_a_larger_receive_buffer_is_worth_a_window_update() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (_, id) = harness.accepted_with(
+            |options| options.socket.receive_buffer = 540_000,
+            |syn| syn.options.window_scale = Some(7),
+        );
+        set(&mut harness, id, |options| options.nodelay = true);
+        set(&mut harness, id, |options| options.send_buffer = 100_000);
+        assert_eq!(lengths(&mut harness), []);
+        set(&mut harness, id, |options| options.receive_buffer = 800_000);
+        assert_eq!(lengths(&mut harness), [0]);
+    });
+}

@@ -36,7 +36,7 @@ impl Runner<'_> {
         let text = text.replace("\\\n", " ");
         for line in split_outside_quotes(&text, &["\n", ";", "&&"]) {
             let line = line.trim();
-            if !line.is_empty() && !line.starts_with('#') {
+            if !line.is_empty() {
                 self.one_command(line)?;
             }
         }
@@ -77,10 +77,9 @@ impl Runner<'_> {
             ("ip", ["tcp_metrics", "flush", "all"], []) => Ok(()),
             ("true" | ":" | "echo", _, []) => Ok(()),
             ("sleep", [time], []) => self.sleep(time).ok_or_else(unknown),
+            ("ethtool", ["-K", _, features @ ..], []) if are_all_off(features) => Ok(()),
             ("tc", ["qdisc", rest @ ..], []) if takes_pacing_away(rest) => Ok(()),
-            ("sockstat", _, _) => self
-                .count_states(text, arguments, filters)
-                .ok_or_else(unknown)?,
+            ("sockstat", _, _) => self.count_states(text, arguments, filters).ok_or_else(unknown)?,
             ("tcpdrop", _, []) => self.drop_states(arguments).ok_or_else(unknown),
             (name, [], []) if name.starts_with("sysctl_restore_") => Ok(()),
             _ => Err(unknown()),
@@ -89,16 +88,10 @@ impl Runner<'_> {
 
     /// `sysctl -q name=value name="several values"`
     fn sysctl(&mut self, arguments: &[&str]) -> Option<Result<(), Failure>> {
-        let settings = arguments
-            .iter()
-            .filter(|argument| !argument.starts_with('-'));
+        let settings = arguments.iter().filter(|argument| !argument.starts_with('-'));
         let pairs: Option<Vec<_>> = settings.map(|setting| setting.split_once('=')).collect();
         let pairs = pairs.filter(|pairs| !pairs.is_empty())?;
-        Some(
-            pairs
-                .into_iter()
-                .try_for_each(|(name, value)| self.set(name, value)),
-        )
+        Some(pairs.into_iter().try_for_each(|(name, value)| self.set(name, value)))
     }
 
     /// `set_sysctls.py /proc/sys/net/ipv4/name=value`
@@ -108,28 +101,18 @@ impl Runner<'_> {
             Some((path.strip_prefix("/proc/sys/")?.replace('/', "."), value))
         });
         let pairs: Vec<_> = pairs.collect::<Option<_>>()?;
-        Some(
-            pairs
-                .into_iter()
-                .try_for_each(|(name, value)| self.set(&name, value)),
-        )
+        Some(pairs.into_iter().try_for_each(|(name, value)| self.set(&name, value)))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         self.subject
             .sysctl(name.trim(), value.trim())
-            .map_err(|error| {
-                Failure::unsupported(format!("{}={}: {error}", name.trim(), value.trim()))
-            })
+            .map_err(Failure::unsupported)
     }
 
     fn sleep(&mut self, time: &str) -> Option<()> {
         let is_possible = |seconds: &f64| (0.0..=LONGEST_SLEEP).contains(seconds);
-        let seconds = time
-            .trim_end_matches('s')
-            .parse()
-            .ok()
-            .filter(is_possible)?;
+        let seconds = time.trim_end_matches('s').parse().ok().filter(is_possible)?;
         let until = self.subject.now() + Duration::from_secs_f64(seconds);
         self.subject.wait(until);
         Some(())
@@ -158,36 +141,22 @@ impl Runner<'_> {
             .collect();
         let filters: Vec<&[&str]> = filters.iter().map(Vec::as_slice).collect();
         // The lines of a process's sockets have its name, those of no process have none.
-        let is_own =
-            |filter: &&[&str]| matches!(filter, ["grep", name] if name.starts_with("packetdril"));
-        let filters: Vec<&[&str]> = filters
-            .into_iter()
-            .filter(|filter| !is_own(filter))
-            .collect();
+        let is_own = |filter: &&[&str]| matches!(filter, ["grep", name] if name.starts_with("packetdril"));
+        let filters: Vec<&[&str]> = filters.into_iter().filter(|filter| !is_own(filter)).collect();
         let [["grep", "-c", state], ["grep", wanted]] = filters.as_slice() else {
             return None;
         };
         let state = state_name(state);
         let states = self.subject.states();
-        let of_port = states
-            .iter()
-            .filter(|(_, local)| port.is_none_or(|port| port == *local));
-        let count = of_port
-            .filter(|(name, _)| state_name(name) == state)
-            .count()
-            .to_string();
+        let of_port = states.iter().filter(|(_, local)| port.is_none_or(|port| port == *local));
+        let count = of_port.filter(|(name, _)| state_name(name) == state).count().to_string();
         if count.contains(wanted) {
             return Some(Ok(()));
         }
-        let all: Vec<String> = states
-            .iter()
-            .map(|(name, port)| format!("{name} on port {port}"))
-            .collect();
-        Some(Err(Failure::new(
-            "another number of connections is in this state",
-        )
-        .expected(format!("{wanted} in {state} (`{text}`)"))
-        .seen(format!("{count}; all connections: {}", all.join(", ")))))
+        let all: Vec<String> = states.iter().map(|(name, port)| format!("{name} on port {port}")).collect();
+        Some(Err(Failure::new("another number of connections is in this state")
+            .expected(format!("{wanted} in {state} (`{text}`)"))
+            .seen(format!("{count}; all connections: {}", all.join(", ")))))
     }
 
     /// `tcpdrop -s STATE`
@@ -217,6 +186,11 @@ fn state_name(name: &str) -> String {
         _ => return name,
     };
     known.to_owned()
+}
+
+/// Whether offloads, of which estab has none, are only turned off.
+fn are_all_off(features: &[&str]) -> bool {
+    features.chunks(2).all(|pair| matches!(pair, [_, "off"]))
 }
 
 /// Whether a qdisc is taken away or replaced by one that neither paces nor drops.
@@ -254,9 +228,7 @@ fn split_outside_quotes<'a>(text: &'a str, separators: &[&str]) -> Vec<&'a str> 
             _ => {}
         }
         let rest = &text[place..];
-        let found = separators
-            .iter()
-            .find(|separator| rest.starts_with(**separator));
+        let found = separators.iter().find(|separator| rest.starts_with(**separator));
         if let (Some(separator), 0) = (found, depth) {
             parts.push(&text[from..place]);
             skip_to = place + separator.len();
@@ -275,6 +247,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
     let mut quote = None;
     for c in text.chars() {
         match (quote, c) {
+            // A comment, up to the end of the line.
+            (None, '#') if word.is_none() => break,
             (Some(open), _) if open == c => quote = None,
             (None, '\'' | '"') => {
                 quote = Some(c);
@@ -297,10 +271,7 @@ fn without_redirections(words: Vec<String>) -> Vec<String> {
     let mut is_target = false;
     for word in words {
         let is_redirection = matches!(word.as_str(), ">" | "2>" | "&>" | ">>");
-        let has_target = matches!(
-            word.as_str(),
-            ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null"
-        );
+        let has_target = matches!(word.as_str(), ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null");
         if !is_redirection && !has_target && !(is_target && word == "/dev/null") {
             kept.push(word);
         }
@@ -328,12 +299,12 @@ mod tests {
 
     #[test]
     fn words_lose_quotes_arithmetic_and_redirections() {
-        let all =
-            words("sysctl -q net.ipv4.tcp_rmem=\"4096 540000 $((15*1024*1024))\" > /dev/null 2>&1");
+        let all = words("sysctl -q net.ipv4.tcp_rmem=\"4096 540000 $((15*1024*1024))\" > /dev/null 2>&1");
         assert_eq!(
             all.expect("words"),
             ["sysctl", "-q", "net.ipv4.tcp_rmem=4096 540000 15728640"]
         );
+        assert_eq!(words("sysctl a=1 # on").expect("words"), ["sysctl", "a=1"]);
         assert!(words("echo 'never ends").is_err());
         assert!(words("echo $((1 +").is_err());
     }
@@ -357,11 +328,7 @@ mod tests {
     fn only_a_qdisc_that_does_nothing_is_accepted() {
         assert!(takes_pacing_away(&["add", "dev", "tun0", "root", "pfifo"]));
         assert!(takes_pacing_away(&["delete", "dev", "tun0", "root"]));
-        assert!(!takes_pacing_away(&[
-            "replace", "dev", "tun0", "root", "pfifo", "limit", "0"
-        ]));
-        assert!(!takes_pacing_away(&[
-            "replace", "dev", "tun0", "root", "fq"
-        ]));
+        assert!(!takes_pacing_away(&["replace", "dev", "tun0", "root", "pfifo", "limit", "0"]));
+        assert!(!takes_pacing_away(&["replace", "dev", "tun0", "root", "fq"]));
     }
 }

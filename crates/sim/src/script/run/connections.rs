@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) at: Duration,
     pub(super) datagram: Datagram,
     pub(super) owner: Owner,
+    /// Its place in the ladder, where its numbers may become better known.
+    rung: usize,
 }
 
 /// Whose a packet is.
@@ -35,6 +37,9 @@ impl Runner<'_> {
         }
         if let Some(known) = self.with_script_ports(packet) {
             return Ok(known);
+        }
+        if packet.direction == Direction::Inbound {
+            self.reach_unopened(packet);
         }
         let Body::Tcp(tcp) = &packet.body else {
             let none = || Failure::new("there is no connection that this could be about");
@@ -66,6 +71,25 @@ impl Runner<'_> {
             _ => self
                 .under_test
                 .ok_or_else(|| Failure::new("there is no socket that could send this")),
+        }
+    }
+
+    /// A socket that neither listens nor connects can be sent to, too: where it is bound.
+    fn reach_unopened(&mut self, packet: &Packet) {
+        let (remote, port) = (self.config.remote_ip(), self.next_port);
+        let local = SocketAddr::new(self.config.local_ip(), self.config.bind_port);
+        let (Some(place), Body::Tcp(tcp)) = (self.under_test, &packet.body) else {
+            return;
+        };
+        let connection = &mut self.connections[place];
+        if connection.stage != Stage::New {
+            return;
+        }
+        if let (Sequence::At { start, .. }, None) = (tcp.seq, connection.remote) {
+            connection.remote = Some(SocketAddr::new(remote, port));
+            connection.local = Some(local);
+            connection.remote_isn = start;
+            self.next_port = self.next_port.wrapping_add(1).max(1024);
         }
     }
 
@@ -123,10 +147,19 @@ impl Runner<'_> {
             at: sent.at,
             datagram,
             owner,
+            rung: self.ladder.rungs.len(),
         };
         self.ladder
             .add(seen.at, RungKind::Outbound, self.describe(&seen));
         Ok(Some(seen))
+    }
+
+    /// Tells a packet again, once its ISN and its timestamp have been learnt.
+    pub(super) fn tell_again(&mut self, seen: &Seen) {
+        let text = self.describe(seen);
+        if let Some(rung) = self.ladder.rungs.get_mut(seen.rung) {
+            rung.text = text;
+        }
     }
 
     fn owner(&self, datagram: &Datagram) -> Owner {
@@ -147,6 +180,9 @@ impl Runner<'_> {
         let connection = &mut self.connections[place];
         if connection.opens_with(datagram, segment) {
             connection.local = Some(SocketAddr::new(datagram.source, segment.source_port));
+            connection.live_isn = segment.seq;
+        }
+        if connection.stage == Stage::PacketReceived && segment.flags.syn {
             connection.live_isn = segment.seq;
         }
         if let Some(val) = super::stamps::val_of(&segment.options) {

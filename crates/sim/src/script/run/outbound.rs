@@ -42,7 +42,10 @@ impl Runner<'_> {
         due: &Due,
     ) -> Result<(), Failure> {
         let wanted = verify::to_text(tcp);
-        let seen = self.collect(tcp, place, due)?;
+        let seen = self.collect(tcp, place, due).map_err(|mut failure| {
+            failure.expected.get_or_insert_with(|| wanted.clone());
+            failure
+        })?;
         let Some((at, first, segment)) = seen else {
             let now = self.subject.now();
             return Err(Failure::new("the stack did not send this")
@@ -51,6 +54,7 @@ impl Runner<'_> {
         };
         let mut segment = segment;
         self.map_stamps(tcp, place, &mut segment);
+        self.tell_again(&first);
         let actual = Actual {
             datagram: &first.datagram,
             segment: &segment,
