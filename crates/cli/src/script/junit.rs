@@ -43,7 +43,9 @@ fn case(writer: &mut Writer<Vec<u8>>, done: &Done) -> io::Result<()> {
         Verdict::Error => "error",
         Verdict::Pass | Verdict::Fail => "failure",
     };
-    let line = failure.line.map_or(String::new(), |line| format!("line {line}: "));
+    let line = failure
+        .line
+        .map_or(String::new(), |line| format!("line {line}: "));
     let message = clean(&format!("{line}{}", failure.message));
     let text = clean(&format!("{line}{failure}\n{}", done.report.ladder));
     case.write_inner_content(|writer| {

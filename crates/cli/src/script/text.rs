@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use estab_sim::script::run::{Failure, Report, RungKind, Verdict};
 
-use super::{Done, Sum};
+use super::{Done, Ending, Sum};
 
 /// How results look.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,24 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         ..
     } = &done.report;
     let file = done.file.display();
+    let told = match &done.ending {
+        Ending::Ran => None,
+        Ending::Declared(difference) => Some(("DIFFERS (declared)", difference)),
+        Ending::Skipped(why) => Some(("SKIPPED", why)),
+    };
+    if let Some((word, why)) = told {
+        let mut text = String::new();
+        if !style.is_quiet {
+            text = format!("{} {file}: {why}\n", style.paint("33", word));
+        }
+        if style.is_verbose {
+            text += &failure
+                .as_ref()
+                .map(|failure| details(failure, style))
+                .unwrap_or_default();
+        }
+        return text;
+    }
     let Some(failure) = failure else {
         if style.is_quiet {
             return String::new();
@@ -51,7 +69,9 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         Verdict::Error => style.paint("1;31", "ERROR"),
         Verdict::Pass | Verdict::Fail => style.paint("31", "FAIL"),
     };
-    let line = failure.line.map_or(String::new(), |line| format!(":{line}"));
+    let line = failure
+        .line
+        .map_or(String::new(), |line| format!(":{line}"));
     let mut text = format!("{word} {file}{line}: {}\n", failure.message);
     if !style.is_quiet {
         text += &details(failure, style);
@@ -63,7 +83,11 @@ pub(super) fn script(done: &Done, style: Style) -> String {
 fn details(failure: &Failure, style: Style) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
-        let _infallible = writeln!(text, "    {} {value}", style.paint("2", &format!("{name:<10}")));
+        let _infallible = writeln!(
+            text,
+            "    {} {value}",
+            style.paint("2", &format!("{name:<10}"))
+        );
     };
     if let Some(statement) = &failure.statement {
         row("statement", statement);
@@ -96,7 +120,8 @@ fn ladder(report: &Report, style: Style) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().fold(String::new(), |all, line| all + "    " + line + "\n")
+    text.lines()
+        .fold(String::new(), |all, line| all + "    " + line + "\n")
 }
 
 /// `12 passed, 1 failed (0.03 s)`
@@ -105,12 +130,24 @@ pub(super) fn sum(sum: Sum, style: Style) -> String {
         passed,
         failed,
         errors,
+        declared,
+        skipped,
         took,
     } = sum;
     let mut text = format!("{passed} passed, {failed} failed");
+    if declared > 0 {
+        text += &format!(", {declared} differ as declared");
+    }
+    if skipped > 0 {
+        text += &format!(", {skipped} skipped");
+    }
     if errors > 0 {
         text += &format!(", {errors} unreadable");
     }
     let code = if failed + errors == 0 { "32" } else { "31" };
-    format!("{} ({:.2} s)\n", style.paint(code, &text), took.as_secs_f64())
+    format!(
+        "{} ({:.2} s)\n",
+        style.paint(code, &text),
+        took.as_secs_f64()
+    )
 }

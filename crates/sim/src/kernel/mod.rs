@@ -5,6 +5,7 @@
 //! outside. Calls that may block run in threads of a pool. Everything is gone with the [`Kernel`].
 
 mod calls;
+mod clock;
 mod home;
 mod info;
 mod network;
@@ -15,13 +16,14 @@ mod states;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use estab_device::kernel_sockets::{Sockets, destroy_all};
 use estab_device::{Device, Tun};
 
 use crate::script::{CallId, Outcome, Sent, Subject};
 use crate::sockets::{Call, Fd, TcpInfo};
+use clock::Clock;
 use home::Home;
 use pool::Pool;
 
@@ -30,9 +32,12 @@ pub use network::{KernelError, Network};
 /// All the states an endpoint of the kernel's can be in.
 const ANY_STATE: u32 = u32::MAX;
 
+/// Longer a packet is not waited for in real time, even if any time will do.
+const LONGEST_WAIT: Duration = Duration::from_secs(150);
+
 /// The kernel, with nothing but a script's side of the world around it.
 pub struct Kernel {
-    begun: Instant,
+    clock: Arc<Clock>,
     tun: Tun,
     home: Home,
     sockets: Arc<Sockets>,
@@ -47,24 +52,23 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Makes a network and its only interface. The script's time begins now.
+    /// Makes a network and its only interface. The script's time begins with the first call, packet or wait.
     ///
     /// # Errors
     /// What stands in the way: without root nearly everything does.
-    #[expect(clippy::disallowed_methods, reason = "the kernel lives in real time")]
     pub fn new(network: &Network) -> Result<Self, KernelError> {
         let home = Home::new()?;
         let congestion_control = network.congestion_control.clone();
         let network = network.clone();
         let tun = home.run(move || network.build())?;
-        let begun = Instant::now();
+        let clock = Arc::<Clock>::default();
         Ok(Self {
-            begun,
+            clock: Arc::clone(&clock),
             tun,
             home,
             sockets: Arc::default(),
             congestion_control,
-            pool: Pool::new(begun),
+            pool: Pool::new(clock),
             left: VecDeque::new(),
             calls: 0,
             ended: HashMap::new(),
@@ -72,14 +76,13 @@ impl Kernel {
     }
 
     /// Begins anew: nothing is left of sockets and packets, and time starts again. Settings stay.
-    #[expect(clippy::disallowed_methods, reason = "the kernel lives in real time")]
     pub fn clear(&mut self) {
         self.end_all();
         self.take_in();
         self.left.clear();
         self.ended.clear();
-        self.begun = Instant::now();
-        self.pool = Pool::new(self.begun);
+        self.clock = Arc::default();
+        self.pool = Pool::new(Arc::clone(&self.clock));
     }
 
     /// Ends all endpoints and closes all sockets. Whoever waits in a call is woken by the end of its socket.
@@ -120,10 +123,12 @@ impl Kernel {
 
 impl Subject for Kernel {
     fn now(&self) -> Duration {
-        self.begun.elapsed()
+        self.clock.now()
     }
 
     fn next_packet(&mut self, until: Duration) -> Option<Sent> {
+        self.clock.start();
+        let until = until.min(self.now() + LONGEST_WAIT);
         loop {
             self.take_in();
             let left = self.left.pop_front();
@@ -137,6 +142,7 @@ impl Subject for Kernel {
     }
 
     fn wait(&mut self, until: Duration) {
+        self.clock.start();
         loop {
             self.take_in();
             let rest = until.saturating_sub(self.now());
@@ -148,11 +154,13 @@ impl Subject for Kernel {
     }
 
     fn inject(&mut self, packet: &[u8]) {
+        self.clock.start();
         // The kernel takes a packet at once, or counts it as refused.
         let _ = self.tun.transmit(estab_core::Instant::ZERO, packet);
     }
 
     fn call(&mut self, call: Call) -> CallId {
+        self.clock.start();
         self.calls += 1;
         let id = CallId(self.calls);
         let sockets = Arc::clone(&self.sockets);

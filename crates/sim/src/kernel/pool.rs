@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use estab_device::kernel_sockets::{ThreadId, sleeps_in_a_call, this_thread};
 
+use super::clock::Clock;
 use crate::script::{CallId, Outcome};
 use crate::sockets::{Errno, Returned};
 
@@ -27,7 +28,7 @@ type Job = Box<dyn FnOnce() -> Returned + Send>;
 
 /// Threads that make calls, as many as block at a time.
 pub(super) struct Pool {
-    begun: Instant,
+    clock: Arc<Clock>,
     workers: Vec<Worker>,
     ended: Arc<Ended>,
 }
@@ -47,10 +48,9 @@ struct Worker {
 }
 
 impl Pool {
-    /// Times count from `begun`.
-    pub(super) fn new(begun: Instant) -> Self {
+    pub(super) fn new(clock: Arc<Clock>) -> Self {
         Self {
-            begun,
+            clock,
             workers: Vec::new(),
             ended: Arc::default(),
         }
@@ -60,7 +60,7 @@ impl Pool {
     pub(super) fn begin(&mut self, id: CallId, job: impl FnOnce() -> Returned + Send + 'static) {
         let Some(at) = self.idle_worker() else {
             let returned = Returned::error(EAGAIN);
-            let at = self.begun.elapsed();
+            let at = self.clock.now();
             self.ended.lock().insert(id, Outcome { returned, at });
             return;
         };
@@ -69,9 +69,9 @@ impl Pool {
         let sent = worker.jobs.send((id, Box::new(job)));
         sent.expect("a worker lives as long as the pool");
         let thread = worker.thread;
-        let until = self.begun.elapsed() + PATIENCE;
+        let until = self.clock.now() + PATIENCE;
         while !self.ended.within(id, LOOK_AGAIN) {
-            if sleeps_in_a_call(thread) || self.begun.elapsed() > until {
+            if sleeps_in_a_call(thread) || self.clock.now() > until {
                 return;
             }
         }
@@ -89,7 +89,7 @@ impl Pool {
         let idle = self.workers.iter().position(is_idle);
         drop(outcomes);
         idle.or_else(|| {
-            let worker = Worker::start(self.begun, Arc::clone(&self.ended))?;
+            let worker = Worker::start(Arc::clone(&self.clock), Arc::clone(&self.ended))?;
             self.workers.push(worker);
             Some(self.workers.len() - 1)
         })
@@ -98,7 +98,7 @@ impl Pool {
 
 impl Worker {
     /// Starts one; it ends when its sender is gone and its last call has ended.
-    fn start(begun: Instant, ended: Arc<Ended>) -> Option<Self> {
+    fn start(clock: Arc<Clock>, ended: Arc<Ended>) -> Option<Self> {
         let (jobs, inbox) = channel::<(CallId, Job)>();
         let (tell, told) = channel();
         let work = move || {
@@ -107,7 +107,7 @@ impl Worker {
             }
             for (id, job) in inbox {
                 let returned = job();
-                let at = begun.elapsed();
+                let at = clock.now();
                 ended.lock().insert(id, Outcome { returned, at });
                 ended.one_more.notify_all();
             }

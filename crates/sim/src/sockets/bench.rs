@@ -243,7 +243,9 @@ impl Subject for Bench {
     fn story(&mut self) -> Vec<(Duration, String)> {
         let recorder = self.sockets.stack().observer();
         let told = self.told.go_on(recorder);
-        told.into_iter().map(|(at, text)| (at - BEGINNING, text)).collect()
+        told.into_iter()
+            .map(|(at, text)| (at - BEGINNING, text))
+            .collect()
     }
 
     fn tcp_info(&mut self, fd: Fd) -> Option<TcpInfo> {

@@ -79,7 +79,9 @@ impl Runner<'_> {
             ("sleep", [time], []) => self.sleep(time).ok_or_else(unknown),
             ("ethtool", ["-K", _, features @ ..], []) if are_all_off(features) => Ok(()),
             ("tc", ["qdisc", rest @ ..], []) if takes_pacing_away(rest) => Ok(()),
-            ("sockstat", _, _) => self.count_states(text, arguments, filters).ok_or_else(unknown)?,
+            ("sockstat", _, _) => self
+                .count_states(text, arguments, filters)
+                .ok_or_else(unknown)?,
             ("tcpdrop", _, []) => self.drop_states(arguments).ok_or_else(unknown),
             (name, [], []) if name.starts_with("sysctl_restore_") => Ok(()),
             _ => Err(unknown()),
@@ -88,10 +90,16 @@ impl Runner<'_> {
 
     /// `sysctl -q name=value name="several values"`
     fn sysctl(&mut self, arguments: &[&str]) -> Option<Result<(), Failure>> {
-        let settings = arguments.iter().filter(|argument| !argument.starts_with('-'));
+        let settings = arguments
+            .iter()
+            .filter(|argument| !argument.starts_with('-'));
         let pairs: Option<Vec<_>> = settings.map(|setting| setting.split_once('=')).collect();
         let pairs = pairs.filter(|pairs| !pairs.is_empty())?;
-        Some(pairs.into_iter().try_for_each(|(name, value)| self.set(name, value)))
+        Some(
+            pairs
+                .into_iter()
+                .try_for_each(|(name, value)| self.set(name, value)),
+        )
     }
 
     /// `set_sysctls.py /proc/sys/net/ipv4/name=value`
@@ -101,7 +109,11 @@ impl Runner<'_> {
             Some((path.strip_prefix("/proc/sys/")?.replace('/', "."), value))
         });
         let pairs: Vec<_> = pairs.collect::<Option<_>>()?;
-        Some(pairs.into_iter().try_for_each(|(name, value)| self.set(&name, value)))
+        Some(
+            pairs
+                .into_iter()
+                .try_for_each(|(name, value)| self.set(&name, value)),
+        )
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
@@ -112,7 +124,11 @@ impl Runner<'_> {
 
     fn sleep(&mut self, time: &str) -> Option<()> {
         let is_possible = |seconds: &f64| (0.0..=LONGEST_SLEEP).contains(seconds);
-        let seconds = time.trim_end_matches('s').parse().ok().filter(is_possible)?;
+        let seconds = time
+            .trim_end_matches('s')
+            .parse()
+            .ok()
+            .filter(is_possible)?;
         let until = self.subject.now() + Duration::from_secs_f64(seconds);
         self.subject.wait(until);
         Some(())
@@ -141,22 +157,36 @@ impl Runner<'_> {
             .collect();
         let filters: Vec<&[&str]> = filters.iter().map(Vec::as_slice).collect();
         // The lines of a process's sockets have its name, those of no process have none.
-        let is_own = |filter: &&[&str]| matches!(filter, ["grep", name] if name.starts_with("packetdril"));
-        let filters: Vec<&[&str]> = filters.into_iter().filter(|filter| !is_own(filter)).collect();
+        let is_own =
+            |filter: &&[&str]| matches!(filter, ["grep", name] if name.starts_with("packetdril"));
+        let filters: Vec<&[&str]> = filters
+            .into_iter()
+            .filter(|filter| !is_own(filter))
+            .collect();
         let [["grep", "-c", state], ["grep", wanted]] = filters.as_slice() else {
             return None;
         };
         let state = state_name(state);
         let states = self.subject.states();
-        let of_port = states.iter().filter(|(_, local)| port.is_none_or(|port| port == *local));
-        let count = of_port.filter(|(name, _)| state_name(name) == state).count().to_string();
+        let of_port = states
+            .iter()
+            .filter(|(_, local)| port.is_none_or(|port| port == *local));
+        let count = of_port
+            .filter(|(name, _)| state_name(name) == state)
+            .count()
+            .to_string();
         if count.contains(wanted) {
             return Some(Ok(()));
         }
-        let all: Vec<String> = states.iter().map(|(name, port)| format!("{name} on port {port}")).collect();
-        Some(Err(Failure::new("another number of connections is in this state")
-            .expected(format!("{wanted} in {state} (`{text}`)"))
-            .seen(format!("{count}; all connections: {}", all.join(", ")))))
+        let all: Vec<String> = states
+            .iter()
+            .map(|(name, port)| format!("{name} on port {port}"))
+            .collect();
+        Some(Err(Failure::new(
+            "another number of connections is in this state",
+        )
+        .expected(format!("{wanted} in {state} (`{text}`)"))
+        .seen(format!("{count}; all connections: {}", all.join(", ")))))
     }
 
     /// `tcpdrop -s STATE`
@@ -228,7 +258,9 @@ fn split_outside_quotes<'a>(text: &'a str, separators: &[&str]) -> Vec<&'a str> 
             _ => {}
         }
         let rest = &text[place..];
-        let found = separators.iter().find(|separator| rest.starts_with(**separator));
+        let found = separators
+            .iter()
+            .find(|separator| rest.starts_with(**separator));
         if let (Some(separator), 0) = (found, depth) {
             parts.push(&text[from..place]);
             skip_to = place + separator.len();
@@ -271,7 +303,10 @@ fn without_redirections(words: Vec<String>) -> Vec<String> {
     let mut is_target = false;
     for word in words {
         let is_redirection = matches!(word.as_str(), ">" | "2>" | "&>" | ">>");
-        let has_target = matches!(word.as_str(), ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null");
+        let has_target = matches!(
+            word.as_str(),
+            ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null"
+        );
         if !is_redirection && !has_target && !(is_target && word == "/dev/null") {
             kept.push(word);
         }
@@ -299,7 +334,8 @@ mod tests {
 
     #[test]
     fn words_lose_quotes_arithmetic_and_redirections() {
-        let all = words("sysctl -q net.ipv4.tcp_rmem=\"4096 540000 $((15*1024*1024))\" > /dev/null 2>&1");
+        let all =
+            words("sysctl -q net.ipv4.tcp_rmem=\"4096 540000 $((15*1024*1024))\" > /dev/null 2>&1");
         assert_eq!(
             all.expect("words"),
             ["sysctl", "-q", "net.ipv4.tcp_rmem=4096 540000 15728640"]
@@ -328,7 +364,11 @@ mod tests {
     fn only_a_qdisc_that_does_nothing_is_accepted() {
         assert!(takes_pacing_away(&["add", "dev", "tun0", "root", "pfifo"]));
         assert!(takes_pacing_away(&["delete", "dev", "tun0", "root"]));
-        assert!(!takes_pacing_away(&["replace", "dev", "tun0", "root", "pfifo", "limit", "0"]));
-        assert!(!takes_pacing_away(&["replace", "dev", "tun0", "root", "fq"]));
+        assert!(!takes_pacing_away(&[
+            "replace", "dev", "tun0", "root", "pfifo", "limit", "0"
+        ]));
+        assert!(!takes_pacing_away(&[
+            "replace", "dev", "tun0", "root", "fq"
+        ]));
     }
 }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::super::ast::{self, Expression};
+use super::super::Runner;
 use super::super::mapping::{Connection, Stage, bytes_from, first_wrong};
 use super::super::report::Failure;
-use super::super::Runner;
 use super::arguments::{self, Arguments, Buffer};
 use super::message;
 use crate::sockets::{Call, Fd, OptionValue, symbols};
@@ -31,7 +31,10 @@ pub(super) enum Wanted {
     /// The `revents` of `poll`.
     Events(Vec<i16>),
     /// The flags of `recvmsg`, and what it says is left to read.
-    Message { flags: i32, inq: Option<i32> },
+    Message {
+        flags: i32,
+        inq: Option<i32>,
+    },
     /// An address.
     Address(SocketAddr),
 }
@@ -66,13 +69,16 @@ const UNSUPPORTED: [&str; 14] = [
 impl Runner<'_> {
     /// The live descriptor for a script's, and its connection.
     pub(super) fn descriptor(&self, script: i32) -> Result<(Fd, usize), Failure> {
-        let open = self.connections.iter().rposition(|known| {
-            known.descriptor.is_some_and(|(known, _)| known == script)
-        });
+        let open = self
+            .connections
+            .iter()
+            .rposition(|known| known.descriptor.is_some_and(|(known, _)| known == script));
         let place = open.ok_or_else(|| {
             Failure::new(format!("no socket of the script has descriptor {script}"))
         })?;
-        let live = self.connections[place].descriptor.map_or(-1, |(_, live)| live);
+        let live = self.connections[place]
+            .descriptor
+            .map_or(-1, |(_, live)| live);
         Ok((live, place))
     }
 
@@ -84,8 +90,8 @@ impl Runner<'_> {
             name if UNSUPPORTED.contains(&name) || name.starts_with("sctp_") => {
                 Err(Failure::unsupported(name))
             }
-            "bind" | "listen" | "accept" | "accept4" | "connect" | "shutdown" | "close" | "fcntl"
-            | "ioctl" | "getsockname" | "getpeername" => self.plan_of_socket(arguments),
+            "bind" | "listen" | "accept" | "accept4" | "connect" | "shutdown" | "close"
+            | "fcntl" | "ioctl" | "getsockname" | "getpeername" => self.plan_of_socket(arguments),
             "read" | "readv" | "recv" | "recvfrom" | "recvmsg" => self.plan_receive(arguments),
             "write" | "writev" | "send" | "sendto" | "sendmsg" => self.plan_send(arguments),
             "setsockopt" | "getsockopt" => self.plan_option(arguments),
@@ -97,7 +103,11 @@ impl Runner<'_> {
         arguments.count(3..=3)?;
         let domain = if arguments.is_ellipsis(0) {
             let is_v4 = self.config.socket_address(self.config.local_ip()).is_ipv4();
-            if is_v4 { symbols::AF_INET } else { symbols::AF_INET6 }
+            if is_v4 {
+                symbols::AF_INET
+            } else {
+                symbols::AF_INET6
+            }
         } else {
             arguments.int(0)?
         };
@@ -121,9 +131,9 @@ impl Runner<'_> {
                 let default = (self.config.local_ip(), self.config.bind_port);
                 Call::Bind {
                     fd,
-                    address: self.address(arguments, default)?.ok_or_else(|| {
-                        Failure::unsupported("bind without an address")
-                    })?,
+                    address: self
+                        .address(arguments, default)?
+                        .ok_or_else(|| Failure::unsupported("bind without an address"))?,
                 }
             }
             "connect" => {
@@ -160,7 +170,11 @@ impl Runner<'_> {
                 Call::Fcntl {
                     fd,
                     command: arguments.int(1)?,
-                    argument: if arguments.len() == 3 { arguments.int(2)? } else { 0 },
+                    argument: if arguments.len() == 3 {
+                        arguments.int(2)?
+                    } else {
+                        0
+                    },
                 }
             }
             "ioctl" => {
@@ -174,7 +188,8 @@ impl Runner<'_> {
             name => {
                 arguments.count(3..=3)?;
                 if let Expression::Record(fields) = arguments.get(1)? {
-                    wanted = arguments::socket_address(fields).map_or(Wanted::Nothing, Wanted::Address);
+                    wanted =
+                        arguments::socket_address(fields).map_or(Wanted::Nothing, Wanted::Address);
                 }
                 let peer = name == "getpeername";
                 Call::Name { fd, peer }
@@ -197,7 +212,9 @@ impl Runner<'_> {
             Expression::Ellipsis => Ok(Some(SocketAddr::new(self.config.socket_address(ip), port))),
             Expression::Record(fields) => {
                 let address = arguments::socket_address(fields).ok_or_else(|| {
-                    Failure::new("an address has a port `htons(N)` and an address `inet_addr(\"…\")`")
+                    Failure::new(
+                        "an address has a port `htons(N)` and an address `inet_addr(\"…\")`",
+                    )
                 })?;
                 let ip = self.config.socket_address(address.ip());
                 Ok(Some(SocketAddr::new(ip, address.port())))
@@ -251,7 +268,10 @@ impl Runner<'_> {
         let sent = self.connections[place].content.sent;
         let fill = |len: usize| bytes_from(sent, len);
         let given = |bytes: Vec<u8>, len: usize| match bytes.len() < len {
-            true => Err(Failure::new(format!("the string has {} bytes, not {len}", bytes.len()))),
+            true => Err(Failure::new(format!(
+                "the string has {} bytes, not {len}",
+                bytes.len()
+            ))),
             false => Ok(bytes[..len].to_vec()),
         };
         let (data, flags, is_addressed) = match arguments.name {
@@ -332,7 +352,10 @@ impl Runner<'_> {
     fn plan_poll(&self, arguments: Arguments<'_>) -> Result<Plan, Failure> {
         arguments.count(3..=3)?;
         let Expression::List(records) = arguments.get(0)? else {
-            return Err(arguments::wrong("a list of {fd=…, events=…}", arguments.get(0)?));
+            return Err(arguments::wrong(
+                "a list of {fd=…, events=…}",
+                arguments.get(0)?,
+            ));
         };
         let mut fds = Vec::new();
         let mut wanted = Vec::new();
@@ -342,7 +365,10 @@ impl Runner<'_> {
             wanted.push(revents);
         }
         if i64::try_from(fds.len()) != Ok(arguments.number(1)?) {
-            return Err(Failure::new(format!("poll is given {} descriptors", fds.len())));
+            return Err(Failure::new(format!(
+                "poll is given {} descriptors",
+                fds.len()
+            )));
         }
         let timeout = u64::try_from(arguments.int(2)?).ok();
         Ok(Plan {
