@@ -1,6 +1,7 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask differ`.
 
+mod differ;
 mod picture;
 mod setup;
 mod states;
@@ -36,6 +37,8 @@ enum Chore {
     },
     /// Draws docs/life.svg from a connection with curl.
     Picture,
+    /// Tells estab and this machine's kernel the same at random, and compares what they do (needs root).
+    Differ(differ::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -59,6 +62,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Test(options) => test::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Picture => picture::run(&root),
+        Chore::Differ(options) => differ::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }
