@@ -275,9 +275,9 @@ impl Connection {
             return Some(());
         }
         if !self.state().can_receive() {
-            // After the peer's FIN: "This should not occur". The window check has cut old data off.
+            // After the peer's FIN: "This should not occur since a FIN has been received from the remote side.
+            // Ignore the segment text." The window check has cut old data off.
             self.discard(cx, DiscardReason::AfterFin);
-            self.receive.owe_ack_now();
             return None;
         }
         if !segment.payload.is_empty() {

@@ -134,6 +134,9 @@ impl Connection {
         if has_data {
             send.data_sent_at = now;
         }
+        if plan.kind == Kind::New && data.1 < usize::from(send.mss) {
+            send.small_end = end;
+        }
         if was_empty && plan.kind == Kind::New {
             send.waiting_since = now;
         }

@@ -64,6 +64,8 @@ pub(crate) struct SendSide {
     pub(crate) uncorked: bool,
     /// SND.UP, counted from the first unacknowledged byte; zero if no urgent data is ahead.
     pub(crate) urgent_ahead: u32,
+    /// The end of the last segment sent that was not full.
+    pub(crate) small_end: SeqNumber,
     /// When the oldest unacknowledged thing was sent, or progress was last made.
     pub(crate) waiting_since: Instant,
     /// When data was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
@@ -99,6 +101,7 @@ impl SendSide {
             urgent: false,
             uncorked: false,
             urgent_ahead: 0,
+            small_end: SeqNumber(0),
             waiting_since: now,
             data_sent_at: now,
             peer_mss: mss,
@@ -208,17 +211,23 @@ impl SendSide {
             return 0;
         }
         let full = len == mss;
-        // RFC 9293 §3.7.4, Nagle's algorithm, unless the application has its own mind.
+        // RFC 9293 §3.7.4, Nagle's algorithm with the modification of appendix A.3, unless the application has its
+        // own mind: one segment that is not full may be in flight, so the end of a long write does not wait.
         let may_be_short = if options.cork {
             self.uncorked
         } else {
-            idle || options.nodelay
+            idle || options.nodelay || !self.has_small_in_flight(snd)
         };
         // Urgent data does not wait, as in Linux.
         let urgent = snd.nxt.precedes(self.data_start(snd) + self.urgent_ahead);
         let last = len == unsent && (may_be_short || closing || urgent);
         let half_window = len >= snd.max_wnd / 2 && len < unsent;
         if full || last || half_window { len } else { 0 }
+    }
+
+    /// Whether a segment that was not full is unacknowledged. What was sent long ago says nothing.
+    fn has_small_in_flight(&self, snd: &Snd) -> bool {
+        snd.una.precedes(self.small_end) && self.small_end.precedes_or_is(snd.nxt)
     }
 
     /// Whether something waits that only a larger window, or a probe, can release.

@@ -46,6 +46,9 @@ impl<O: Observer> Stack<O> {
             let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
             self.time_wait.restart(index, self.cx.now, length);
             return self.acknowledge_entry(index);
+        } else if entry.snd_nxt.precedes(segment.ack) {
+            // RFC 5961 §5: an ACK of what was never sent "MUST be discarded and an ACK sent back".
+            DiscardReason::AckUnsent
         } else if segment.is_empty() && segment.seq == rcv_nxt {
             return self
                 .cx

@@ -13,13 +13,10 @@ fn what_is_written_is_cut_into_full_segments_and_pushed_at_the_end() {
         let (peer, id) = harness.accepted();
         let data = bytes(2500);
         harness.write(id, &data);
-        for (range, flags) in [(0..1000, A), (1000..2000, A)] {
+        for (range, flags) in [(0..1000, A), (1000..2000, A), (2000..2500, PA)] {
             let got = harness.expect_data(peer.us + range.start as u32, &data[range]);
             assert_eq!(got.flags, flags);
         }
-        harness.expect_silence();
-        harness.ack(&peer, peer.us + 2000);
-        assert_eq!(harness.expect_data(peer.us + 2000, &data[2000..]).flags, PA);
     });
 }
 
@@ -49,6 +46,21 @@ fn nagle_lets_full_segments_pass() {
     harness.expect_data(peer.us + 1, &bytes(1000));
     harness.write(id, b"z");
     harness.expect_silence();
+}
+
+/// RFC 9293, appendix A.3.
+#[test]
+fn the_end_of_a_long_write_does_not_wait_for_an_ack() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted();
+    harness.write(id, bytes(1280));
+    harness.expect_data(peer.us, &bytes(1000));
+    harness.expect_data(peer.us + 1000, &bytes(1280)[1000..]);
+    // Now a small segment is in flight, and the next one waits.
+    harness.write(id, b"z");
+    harness.expect_silence();
+    harness.ack(&peer, peer.us + 1280);
+    harness.expect_data(peer.us + 1280, b"z");
 }
 
 #[test]

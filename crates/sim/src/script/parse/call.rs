@@ -3,7 +3,7 @@
 use winnow::combinator::opt;
 use winnow::prelude::*;
 
-use crate::script::ast::{Call, Expression};
+use crate::script::ast::Call;
 
 use super::error::Failure;
 use super::expression::{expression, list};
@@ -28,18 +28,12 @@ pub(super) fn call(input: &mut Input<'_>) -> Parsed<Call> {
     need('=')
         .parse_next(input)
         .map_err(|failure| failure.hint("a call says what it answers: `close(3) = 0`"))?;
-    let result = result(input)?;
-    let errno = match here(input) {
-        token if token.kind == Kind::Word => {
-            if !token.text.starts_with('E') {
-                return Err(Failure::expected(
-                    input,
-                    "an error's name, a note in `(…)` or the next event",
-                ));
-            }
-            Some(take(input, Kind::Word, "an error's name")?.text.to_owned())
-        }
-        _ => None,
+    let result = expression(input, 0)?;
+    let next = here(input);
+    let errno = if next.kind == Kind::Word && next.text.starts_with('E') {
+        Some(take(input, Kind::Word, "an error's name")?.text.to_owned())
+    } else {
+        None
     };
     Ok(Call {
         until,
@@ -51,23 +45,20 @@ pub(super) fn call(input: &mut Input<'_>) -> Parsed<Call> {
     })
 }
 
-fn result(input: &mut Input<'_>) -> Parsed<Expression> {
-    expression(input, 0)
-}
-
 /// `(Connection refused)`: any words.
 fn note(input: &mut Input<'_>) -> Parsed<Option<String>> {
-    if opt(punct('(')).parse_next(input)?.is_none() {
+    let Some(open) = opt(punct('(')).parse_next(input)? else {
         return Ok(None);
-    }
+    };
     let mut note = String::new();
     let mut end = None;
     while !at(input, ')') {
         let token = here(input);
-        if matches!(
+        let ends = matches!(
             token.kind,
             Kind::String | Kind::Command | Kind::Code | Kind::Option | Kind::End | Kind::Punct('(')
-        ) {
+        );
+        if ends || token.line != open.line {
             return Err(Failure::expected(input, "`)`, which ends the note"));
         }
         take(input, token.kind, "a word")?;

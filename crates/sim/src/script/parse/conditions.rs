@@ -1,5 +1,7 @@
 //! Symbols, and the lines that count only if one is defined.
 
+use std::collections::HashMap;
+
 use super::error::Failure;
 use super::tokens::{Kind, Parsed};
 use super::{Dialect, Settings};
@@ -8,7 +10,7 @@ use super::{Dialect, Settings};
 pub(super) struct Conditions<'t> {
     settings: &'t Settings,
     /// `--define` in the script.
-    defined: Vec<(&'t str, Kind, &'t str)>,
+    defined: HashMap<&'t str, (Kind, &'t str)>,
     open: Vec<Open>,
 }
 
@@ -26,7 +28,7 @@ impl<'t> Conditions<'t> {
     pub(super) fn new(settings: &'t Settings) -> Self {
         Self {
             settings,
-            defined: Vec::new(),
+            defined: HashMap::new(),
             open: Vec::new(),
         }
     }
@@ -37,41 +39,43 @@ impl<'t> Conditions<'t> {
     }
 
     /// Defines a symbol from here on.
-    pub(super) fn define(&mut self, name: &'t str, kind: Kind, value: &'t str) {
-        self.defined.push((name, kind, value));
+    pub(super) fn define(&mut self, name: &'t str, value: (Kind, &'t str)) {
+        self.defined.insert(name, value);
+    }
+
+    /// Defines a symbol by `NAME=VALUE`.
+    pub(super) fn define_as_given(&mut self, text: &'t str) {
+        if let Some((name, value)) = text.split_once('=') {
+            self.define(name, valued(value));
+        }
     }
 
     /// A word that is a symbol stands for its value. The command line has the last word, as in packetdrill.
-    pub(super) fn resolve(&self, kind: Kind, text: &'t str) -> (Kind, &'t str) {
-        if kind != Kind::Word {
-            return (kind, text);
-        }
+    pub(super) fn resolve(&self, text: &'t str) -> (Kind, &'t str) {
+        let itself = (Kind::Word, text);
         let given = self.settings.defines.iter().rfind(|(name, _)| name == text);
         if let Some((_, value)) = given {
             return if value.is_empty() {
-                (kind, text)
+                itself
             } else {
                 valued(value)
             };
         }
-        let defined = self.defined.iter().rfind(|(name, ..)| *name == text);
-        defined.map_or((kind, text), |(_, kind, value)| (*kind, value))
+        self.defined.get(text).copied().unwrap_or(itself)
     }
 
     fn defines(&self, name: &str) -> bool {
         let given = |name: &str| {
             self.settings.defines.iter().any(|(given, _)| given == name)
-                || self.defined.iter().any(|(given, ..)| *given == name)
+                || self.defined.contains_key(name)
         };
         let own = match self.settings.dialect {
             Dialect::Linux => "Linux",
             Dialect::FreeBsd => "FreeBSD",
         };
-        if name == own {
-            // What FreeBSD does and what the standard says are alternatives in its suite, never both.
-            return !given("STANDARD");
-        }
-        given(name)
+        let of_a_system = ["Linux", "FreeBSD"].contains(&name);
+        // What a system does and what the standard says are alternatives in the suites, never both.
+        (name == own || given(name)) && !(of_a_system && given("STANDARD"))
     }
 
     /// `#ifdef` and its like.

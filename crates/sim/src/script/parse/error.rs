@@ -73,8 +73,13 @@ enum What {
 }
 
 impl Failure {
-    /// Something else should stand next.
+    /// Something else should stand next; if the line has ended, at its end.
     pub(super) fn expected(input: &Input<'_>, what: impl Into<Cow<'static, str>>) -> Self {
+        Self::from_input(input).cut().naming(what)
+    }
+
+    /// Something else should stand where the next token does.
+    pub(super) fn instead(input: &Input<'_>, what: impl Into<Cow<'static, str>>) -> Self {
         Self {
             at: here(input).start,
             what: What::Expected(what.into()),
@@ -104,6 +109,18 @@ impl Failure {
         self
     }
 
+    /// A word in capitals may be a symbol that nobody defined.
+    pub(super) fn maybe_symbol(self, token: Token<'_>) -> Self {
+        let capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        if token.kind != Kind::Word || !token.text.chars().all(capital) {
+            return self;
+        }
+        self.hint(format!(
+            "if `{0}` is a symbol, define it: -D {0}=VALUE",
+            token.text
+        ))
+    }
+
     /// Names what was expected.
     pub(super) fn naming(mut self, what: impl Into<Cow<'static, str>>) -> Self {
         self.what = What::Expected(what.into());
@@ -120,10 +137,10 @@ impl Failure {
             What::Wrong(message) => message,
             What::Expected(expected) => {
                 let index = tokens.partition_point(|token| token.start < at);
-                let found = tokens.get(index).map_or_else(
-                    || "the end of the script".to_owned(),
-                    |token| found(token, text),
-                );
+                let found = match tokens.get(index) {
+                    Some(token) if token.start == at => found(token, text),
+                    _ => "the end of the line".to_owned(),
+                };
                 format!("expected {expected}, found {found}")
             }
         };
@@ -135,7 +152,7 @@ impl Failure {
             column: text[start..at].chars().count() + 1,
             message,
             hint: self.hint.map(Cow::into_owned),
-            text: line.to_owned(),
+            text: line.trim_end_matches('\r').to_owned(),
         }
     }
 }
@@ -159,8 +176,21 @@ impl<'t> ParserError<Input<'t>> for Failure {
     type Inner = Self;
 
     fn from_input(input: &Input<'t>) -> Self {
+        let next = here(input);
+        let begins_event = matches!(
+            next.kind,
+            Kind::Integer
+                | Kind::Float
+                | Kind::Punct('+' | '*')
+                | Kind::Option
+                | Kind::Command
+                | Kind::End
+        );
+        // A statement that breaks off is wrong at its end, not at the beginning of the next.
+        let before = input.previous_tokens().next();
+        let broken_off = before.filter(|before| begins_event && before.line < next.line);
         Self {
-            at: here(input).start,
+            at: broken_off.map_or(next.start, |before| before.end),
             what: What::Expected(Cow::Borrowed("something else")),
             hint: None,
             fatal: false,

@@ -16,7 +16,7 @@ use super::tokens::{
 
 /// How deep lists and records may stand in each other, and how many operands `|` may have: no script comes near, and
 /// none can exhaust the stack.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 32;
 
 /// An expression, `depth` levels down.
 pub(super) fn expression(input: &mut Input<'_>, depth: usize) -> Parsed<Expression> {
@@ -53,7 +53,12 @@ pub(super) fn list(input: &mut Input<'_>, close: char, depth: usize) -> Parsed<V
 
 fn close_list(input: &mut Input<'_>, close: char) -> Parsed<()> {
     if !at(input, close) {
-        return Err(Failure::expected(input, format!("`,` or `{close}`")));
+        let failure = Failure::expected(input, format!("`,` or `{close}`"));
+        return Err(if at(input, '(') {
+            failure.hint("the only functions are htons, htonl, inet_addr, inet6_addr and inet_pton")
+        } else {
+            failure
+        });
     }
     need(close).void().parse_next(input)
 }
@@ -151,10 +156,7 @@ fn named(input: &mut Input<'_>, depth: usize) -> Parsed<Expression> {
         })
         .map(Expression::Address)
         .parse_next(input),
-        name => Err(
-            Failure::wrong(token.start, format!("unknown function `{name}`"))
-                .hint("there are htons, htonl, inet_addr, inet6_addr and inet_pton"),
-        ),
+        _ => Ok(Expression::Word(token.text.to_owned())),
     }
 }
 

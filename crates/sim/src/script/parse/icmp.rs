@@ -129,7 +129,8 @@ fn code<'t>(input: &mut Input<'t>, kind: &str, codes: &[&str]) -> Parsed<Option<
             token.start,
             format!("unknown code `{}` of ICMP's {kind}", token.text),
         )
-        .hint(format!("there are {names}and code_N")));
+        .hint(format!("there are {names}and code_N"))
+        .maybe_symbol(token));
     }
     take(input, Kind::Word, "a code").map(|token| Some(token.text))
 }

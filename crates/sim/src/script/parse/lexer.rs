@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use winnow::combinator::{alt, delimited, opt, preceded, repeat};
+use winnow::error::EmptyError;
 use winnow::prelude::*;
 use winnow::token::{any, none_of, rest, take_until, take_while};
 
@@ -12,7 +13,7 @@ use super::error::Failure;
 use super::tokens::{Kind, Parsed, Token};
 
 /// The lexer's own rules cannot fail but by not matching.
-type Matched<T> = Result<T, winnow::error::EmptyError>;
+type Matched<T> = Result<T, EmptyError>;
 
 /// Cuts a text into tokens. The last is [`Kind::End`].
 pub(super) fn tokens<'t>(text: &'t str, settings: &'t Settings) -> Parsed<Vec<Token<'t>>> {
@@ -87,7 +88,11 @@ impl<'t> Lexer<'t> {
         let length = self.rest.len() - rest.len();
         self.line += newlines(&self.rest[..length]);
         self.rest = rest;
-        let (kind, text) = self.conditions.resolve(kind, text);
+        let (kind, text) = if kind == Kind::Word && !self.in_option() {
+            self.conditions.resolve(text)
+        } else {
+            (kind, text)
+        };
         self.tokens.push(Token {
             kind,
             text,
@@ -99,14 +104,37 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// `--define=NAME=VALUE` among the tokens counts from here on.
+    /// Whether the value of an option comes next: there a symbol's name is but a name.
+    fn in_option(&self) -> bool {
+        let kind = |back: usize| {
+            self.tokens
+                .len()
+                .checked_sub(back)
+                .map(|index| self.tokens[index].kind)
+        };
+        let equals = Some(Kind::Punct('='));
+        let option = Some(Kind::Option);
+        kind(1) == equals && (kind(2) == option || (kind(3) == equals && kind(4) == option))
+    }
+
+    /// `--define=NAME=VALUE` among the tokens counts from here on, in quotes or not.
     fn define(&mut self) {
-        if let [.., option, equals, name, second, value] = self.tokens.as_slice()
-            && (option.kind, option.text) == (Kind::Option, "define")
-            && [equals.kind, second.kind] == [Kind::Punct('='); 2]
-            && name.kind == Kind::Word
-        {
-            self.conditions.define(name.text, value.kind, value.text);
+        let equals = Kind::Punct('=');
+        let is_define = |option: &Token<'_>| (option.kind, option.text) == (Kind::Option, "define");
+        match self.tokens.as_slice() {
+            [.., option, first, name, second, value]
+                if is_define(option)
+                    && [first.kind, second.kind] == [equals; 2]
+                    && name.kind == Kind::Word =>
+            {
+                self.conditions.define(name.text, (value.kind, value.text));
+            }
+            [.., option, first, both]
+                if is_define(option) && first.kind == equals && both.kind == Kind::String =>
+            {
+                self.conditions.define_as_given(both.text);
+            }
+            _ => {}
         }
     }
 
@@ -206,11 +234,11 @@ fn one_character<'t>(text: &mut &'t str) -> Matched<&'t str> {
     any.take().parse_next(text)
 }
 
-fn word_characters<'t>(least: usize) -> impl Parser<&'t str, &'t str, winnow::error::EmptyError> {
+fn word_characters<'t>(least: usize) -> impl Parser<&'t str, &'t str, EmptyError> {
     take_while(least.., |c: char| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn digits<'t>(least: usize) -> impl Parser<&'t str, &'t str, winnow::error::EmptyError> {
+fn digits<'t>(least: usize) -> impl Parser<&'t str, &'t str, EmptyError> {
     take_while(least.., |c: char| c.is_ascii_digit())
 }
 
@@ -260,8 +288,8 @@ fn word<'t>(text: &mut &'t str) -> Matched<(Kind, &'t str)> {
         .parse_next(text)
 }
 
-/// What stands between two quotes, a backslash before one of them does not end it.
-fn quoted<'t>(quote: char) -> impl Parser<&'t str, &'t str, winnow::error::EmptyError> {
+/// What stands between two quotes; one with a backslash before it does not end it.
+fn quoted<'t>(quote: char) -> impl Parser<&'t str, &'t str, EmptyError> {
     let escaped = ('\\', any).void();
     let plain = none_of([quote, '\\']).void();
     let inside = repeat::<_, (), (), _, _>(0.., alt((escaped, plain))).take();

@@ -15,6 +15,8 @@ mod lexer;
 mod options;
 mod packet;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod time;
 mod tokens;
 

@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::escapes::hex;
 use super::packet::only_outbound;
 use super::tokens::{
-    Input, Kind, Parsed, Token, at, here, kind, need, number, punct, second, take, word,
+    Input, Kind, Parsed, Token, at, at_word, here, kind, need, number, punct, second, take, word,
 };
 
 /// Kinds of AccECN's options (RFC 9768 §3.2.3), and the identifiers they have as experiments.
@@ -37,7 +37,7 @@ pub(super) fn options(
     }
     let options = match raw(input) {
         Some(bytes) => {
-            take_data(input);
+            take(input, here(input).kind, "bytes")?;
             vec![TcpOption::Raw(bytes)]
         }
         None => separated(
@@ -72,7 +72,7 @@ fn hold_to_header(options: &[TcpOption], at: usize) -> Parsed<()> {
 }
 
 /// How many bytes an option takes on the wire.
-fn length(option: &TcpOption) -> usize {
+pub(super) fn length(option: &TcpOption) -> usize {
     match option {
         TcpOption::Nop | TcpOption::Eol => 1,
         TcpOption::SackPermitted => 2,
@@ -115,7 +115,7 @@ fn option(input: &mut Input<'_>, direction: Direction) -> Parsed<TcpOption> {
         },
         "md5" => md5(input)?,
         "ECN" => {
-            let first = usize::from(!at_counter(input, "e0b"));
+            let first = usize::from(!at_word(input, "e0b"));
             acc_ecn(input, first, false, ["e0b", "ceb", "e1b"])?
         }
         "AccECN0" => acc_ecn(input, 0, false, ["ee0b", "eceb", "ee1b"])?,
@@ -209,19 +209,10 @@ fn data(input: &mut Input<'_>) -> Parsed<Vec<u8>> {
             format!("`{}` are not bytes in hex", token.text),
         )
         .hint("two digits for each byte, without 0x: `00ff`")
+        .maybe_symbol(token)
     })?;
-    take_data(input);
+    take(input, token.kind, "bytes")?;
     Ok(bytes)
-}
-
-/// Takes the digits that were read.
-fn take_data(input: &mut Input<'_>) {
-    // The token is there: it was just looked at.
-    let _: Result<_, Failure> = winnow::token::any.parse_next(input);
-}
-
-fn at_counter(input: &Input<'_>, name: &str) -> bool {
-    super::tokens::at_word(input, name)
 }
 
 /// AccECN's counters, three bytes each. The second order is the first reversed; what follows one left out is left out.

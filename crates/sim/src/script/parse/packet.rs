@@ -144,7 +144,6 @@ pub(super) fn only_outbound(at: usize, what: &str) -> Failure {
 
 /// `S`, `P.`, `SEW`, `.5`; `-` is none.
 fn flags(input: &mut Input<'_>) -> Parsed<TcpFlags> {
-    let first = here(input);
     if opt(punct('-')).parse_next(input)?.is_some() {
         return Ok(TcpFlags::default());
     }
@@ -163,24 +162,22 @@ fn flags(input: &mut Input<'_>) -> Parsed<TcpFlags> {
     };
     let letters = read(input, Kind::Word)?;
     let dot = read(input, Kind::Float)? || read(input, Kind::Punct('.'))?;
-    let glued = second_half(input, first.start);
+
     if !letters && !dot {
         return Err(Failure::expected(input, "TCP's control bits")
             .hint("for example `S`, `P.`, `.`, `FP.`, `SEW`; `-` is none"));
     }
     // nplab writes `S.EW` as well as `SEW.`.
-    if letters && dot && glued {
+    if letters && dot && glued(input) {
         read(input, Kind::Word)?;
     }
     Ok(flags)
 }
 
-/// Whether a word follows the dot without a blank.
-fn second_half(input: &Input<'_>, start: usize) -> bool {
-    let previous = input.previous_tokens().next();
-    let token = here(input);
-    token.kind == Kind::Word
-        && previous.is_some_and(|previous| previous.start >= start && previous.end == token.start)
+/// Whether a word follows without a blank between.
+fn glued(input: &Input<'_>) -> bool {
+    let end = input.previous_tokens().next().map(|previous| previous.end);
+    here(input).kind == Kind::Word && end == Some(here(input).start)
 }
 
 fn set_flags(flags: &mut TcpFlags, letters: &str, at: usize) -> Parsed<()> {

@@ -4,7 +4,7 @@ use winnow::combinator::opt;
 use winnow::prelude::*;
 
 use crate::script::ast::{
-    Action, Body, Code, Command, Direction, Event, Script, ScriptOption, When,
+    Action, Body, Code, Command, Direction, Event, Script, ScriptOption, Tcp, When,
 };
 
 use super::error::Failure;
@@ -150,7 +150,7 @@ fn event(input: &mut Input<'_>, text: &str, expected: &'static str) -> Parsed<Ev
 
 /// Why no event begins here.
 fn stray(input: &Input<'_>, expected: &'static str) -> Failure {
-    let failure = Failure::expected(input, expected);
+    let failure = Failure::instead(input, expected);
     match here(input) {
         token if token.kind == Kind::Option => failure.hint("options stand before everything else"),
         token if ["ack", "win", "urg"].contains(&token.text) => {
@@ -163,13 +163,31 @@ fn stray(input: &Input<'_>, expected: &'static str) -> Failure {
 /// What could have stood behind an action, for the error if something else does.
 fn could_follow(action: &Action) -> &'static str {
     match action {
-        Action::Packet(packet) => match packet.body {
-            Body::Tcp(_) => "`ack`, `win`, `urg`, options in `<…>` or the next event",
+        Action::Packet(packet) => match &packet.body {
+            Body::Tcp(tcp) => more_of_segment(tcp),
             Body::Icmp(_) => "`mtu`, `id`, what is quoted in `[…]` or the next event",
             Body::Udp(_) => "the next event",
         },
         Action::Call(_) => "an error's name, a note in `(…)` or the next event",
         Action::Command(_) | Action::Code(_) => "the next event",
+    }
+}
+
+fn more_of_segment(tcp: &Tcp) -> &'static str {
+    if tcp
+        .options
+        .as_ref()
+        .is_none_or(|options| !options.is_empty())
+    {
+        "the next event"
+    } else if tcp.urg.is_some() {
+        "options in `<…>` or the next event"
+    } else if tcp.win.is_some() {
+        "`urg`, options in `<…>` or the next event"
+    } else if tcp.ack.is_some() || tcp.any_ack {
+        "`win`, `urg`, options in `<…>` or the next event"
+    } else {
+        "`ack`, `win`, `urg`, options in `<…>` or the next event"
     }
 }
 

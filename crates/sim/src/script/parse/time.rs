@@ -8,7 +8,7 @@ use winnow::prelude::*;
 use crate::script::ast::When;
 
 use super::error::Failure;
-use super::tokens::{Input, Kind, Parsed, at, here, need, punct};
+use super::tokens::{Input, Kind, Parsed, at, here, need, punct, take};
 
 /// `+0.1`, `0.1`, `+0.1~+0.2`, `0.1~0.2` or `*`.
 pub(super) fn when(input: &mut Input<'_>) -> Parsed<When> {
@@ -55,7 +55,7 @@ pub(super) fn duration(input: &mut Input<'_>) -> Parsed<Duration> {
     if token.text.starts_with('-') {
         return Err(Failure::wrong(token.start, "a time cannot be negative"));
     }
-    let _ = winnow::token::any::<_, Failure>.parse_next(input)?;
+    take(input, token.kind, "a time")?;
     let (whole, fraction) = token.text.split_once('.').unwrap_or((token.text, ""));
     // A century is enough for any script, and sums of times cannot overflow.
     let seconds = if whole.is_empty() {

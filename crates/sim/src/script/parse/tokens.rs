@@ -125,7 +125,8 @@ pub(super) fn in_brackets<'t, T>(
 
 /// A whole number that fits: `win 65535`.
 pub(super) fn number<T: TryFrom<u64>>(input: &mut Input<'_>, name: &'static str) -> Parsed<T> {
-    let token = take(input, Kind::Integer, name)?;
+    let next = here(input);
+    let token = take(input, Kind::Integer, name).map_err(|failure| failure.maybe_symbol(next))?;
     fit(token.start, token.text, token.text.parse().ok(), name)
 }
 
@@ -145,7 +146,7 @@ fn fit<T: TryFrom<u64>>(at: usize, text: &str, value: Option<u64>, name: &str) -
         .and_then(|value| T::try_from(value).ok())
         .ok_or_else(|| {
             let largest = u64::MAX >> (64 - 8 * size_of::<T>());
-            Failure::wrong(at, format!("{name} out of range: {text}"))
+            Failure::wrong(at, format!("{name} is out of range: {text}"))
                 .hint(format!("it is 0 to {largest}"))
         })
 }
