@@ -108,7 +108,7 @@ fn are_alike(left: &Heard, right: &Heard) -> bool {
 }
 
 /// A moment without what is ignored.
-fn comparable(moment: &Moment) -> Moment {
+pub(super) fn comparable(moment: &Moment) -> Moment {
     let mut heard: Vec<Heard> = Vec::new();
     for segment in &moment.heard {
         let segment = without_ignored(segment.clone());

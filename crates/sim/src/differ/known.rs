@@ -3,6 +3,7 @@
 //! A rule looks at what both did in the moment at which they part, and at the step that led to it. It has to
 //! be narrow: what it lets pass is not looked at again.
 
+use super::compare::comparable;
 use super::play::{Heard, Moment};
 use super::plot::{Deed, Inbound, Plot, Step};
 use crate::script::ast::TcpOption;
@@ -130,12 +131,17 @@ pub const KNOWN: &[Known] = &[
         reason: "RFC 9293 §3.10.7.4, first: its last byte must be inside; Linux looks at the number behind it, and so \
                  goes on to its ACK or RST",
         applies: |found| {
-            let acked = found.before.iter().flat_map(|moment| &moment.heard);
-            let acked = acked
+            let heard = found
+                .before
+                .iter()
+                .flat_map(|moment| &moment.heard)
+                .chain(found.both());
+            let acked: Vec<u32> = heard
                 .filter(|heard| heard.flags.ack)
                 .map(|heard| heard.ack)
-                .last();
-            let is_at_edge = |segment: &Inbound| segment.len > 0 && Some(segment.end()) == acked;
+                .collect();
+            let is_at_edge =
+                |segment: &Inbound| segment.end() != segment.seq && acked.contains(&segment.end());
             found.arrival().is_some_and(is_at_edge) && found.both().all(Heard::is_bare_ack)
         },
     },
@@ -162,16 +168,28 @@ pub const KNOWN: &[Known] = &[
         name: "a FIN without data has no SACK block",
         reason: "RFC 2018 §3 reports data; a FIN that is ahead is kept all the same",
         applies: |found| {
-            let without_blocks = |heard: &Heard| {
-                let mut heard = heard.clone();
-                heard
-                    .options
-                    .retain(|option| !matches!(option, TcpOption::Sack(_)));
-                heard
+            let has_none = |option: &TcpOption| !matches!(option, TcpOption::Sack(_));
+            found.arrivals().any(|segment| segment.control.fin)
+                && found.are_same_but_for(|heard| heard.options.retain(has_none))
+        },
+    },
+    Known {
+        name: "data and RSTs carry no SACK blocks",
+        reason: "RFC 2018 §4 has them in ACKs of out-of-order data, which estab sends as such; blocks on data would \
+                 shorten it",
+        applies: |found| {
+            let has_none = |option: &TcpOption| !matches!(option, TcpOption::Sack(_));
+            let bytes = |moment: &Moment| {
+                let all = moment.heard.iter().filter(|heard| !heard.is_bare_ack());
+                all.map(|heard| heard.payload.len()).sum::<usize>()
             };
-            let linux: Vec<_> = found.linux.heard.iter().map(without_blocks).collect();
-            let estab: Vec<_> = found.estab.heard.iter().map(without_blocks).collect();
-            found.arrivals().any(|segment| segment.control.fin) && linux == estab
+            let has_blocks = |heard: &Heard| !heard.options.iter().all(has_none);
+            bytes(found.estab) == bytes(found.linux)
+                && found
+                    .linux
+                    .heard
+                    .iter()
+                    .any(|heard| !heard.is_bare_ack() && has_blocks(heard))
         },
     },
     Known {
@@ -189,6 +207,25 @@ pub const KNOWN: &[Known] = &[
                     segment.end() != last && segment.end().wrapping_sub(last).cast_signed() > 0
                 })
             }) || fins.iter().any(|fin| Some(*fin) != last)
+        },
+    },
+    Known {
+        name: "the congestion window counts bytes",
+        reason: "RFC 5681 §2; Linux counts segments, so that small ones fill it sooner",
+        applies: |found| {
+            matches!(found.step(), Some(Step::Do(Deed::Write(_))))
+                && found.is_about_data()
+                && found.writes() > 1
+        },
+    },
+    Known {
+        name: "a RST that ends left of the window is dropped",
+        reason: "RFC 9293 §3.10.7.4, first: outside the window it is, without a word; Linux's test of the left edge is \
+                 looser, and so it challenges",
+        applies: |found| {
+            found.arrival().is_some_and(|segment| segment.control.rst)
+                && found.estab.heard.is_empty()
+                && found.linux.heard.iter().all(Heard::is_bare_ack)
         },
     },
     Known {
@@ -217,30 +254,23 @@ pub const KNOWN: &[Known] = &[
         name: "another timestamp is echoed",
         reason: "RFC 7323 §4.3: which one depends on the last ACK sent, and so on which ACKs were delayed",
         applies: |found| {
-            let without_echo = |heard: &Heard| {
-                let mut heard = heard.clone();
-                heard.is_owed_ack = false;
+            let forget = |heard: &mut Heard| {
                 for option in &mut heard.options {
                     if let TcpOption::Timestamps { ecr, .. } = option {
                         *ecr = None;
                     }
                 }
-                heard
             };
-            let estab: Vec<_> = found.estab.heard.iter().map(without_echo).collect();
-            let linux: Vec<_> = found.linux.heard.iter().map(without_echo).collect();
-            found.plot.offer.timestamps
-                && estab == linux
-                && found.estab.answer == found.linux.answer
+            found.plot.offer.timestamps && found.are_same_but_for(forget)
         },
     },
     Known {
         name: "an ACK older than the connection is taken for an old one",
         reason: "RFC 5961 §5.2 bounds it by the largest window seen; Linux also by what was ever acknowledged",
         applies: |found| {
-            found.arrival().is_some_and(|segment| {
-                segment.control.ack && segment.ack.wrapping_sub(1).cast_signed() < 0
-            })
+            found
+                .arrivals()
+                .any(|segment| segment.control.ack && segment.ack.wrapping_sub(1).cast_signed() < 0)
         },
     },
 ];
@@ -248,17 +278,31 @@ pub const KNOWN: &[Known] = &[
 /// Which known one the first difference of two performances is; estab's are the first.
 #[must_use]
 pub fn known(plot: &Plot, at: usize, estab: &[Moment], linux: &[Moment]) -> Option<&'static Known> {
+    let (ours, theirs) = (comparable(estab.get(at)?), comparable(linux.get(at)?));
     let found = Found {
         plot,
         at,
-        estab: estab.get(at)?,
-        linux: linux.get(at)?,
+        estab: &ours,
+        linux: &theirs,
         before: estab.get(..at)?,
     };
     KNOWN.iter().find(|known| (known.applies)(&found))
 }
 
 impl Found<'_> {
+    /// Whether this is all the difference between them.
+    fn are_same_but_for(&self, change: impl Fn(&mut Heard)) -> bool {
+        let changed = |moment: &Moment| -> Vec<Heard> {
+            let mut heard = moment.heard.clone();
+            for segment in &mut heard {
+                segment.is_owed_ack = false;
+                change(segment);
+            }
+            heard
+        };
+        self.estab.answer == self.linux.answer && changed(self.estab) == changed(self.linux)
+    }
+
     /// At which they part.
     fn step(&self) -> Option<&Step> {
         self.plot.steps.get(self.at.checked_sub(1)?)
@@ -287,6 +331,17 @@ impl Found<'_> {
                 Step::Arrive(segment) => Some(segment),
                 Step::Do(_) => None,
             })
+    }
+
+    /// How often the application has written.
+    fn writes(&self) -> usize {
+        let is_write = |step: &&Step| matches!(step, Step::Do(Deed::Write(_)));
+        self.plot
+            .steps
+            .iter()
+            .take(self.at)
+            .filter(is_write)
+            .count()
     }
 
     /// Whether what left, or did not, was data.
