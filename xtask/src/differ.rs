@@ -93,7 +93,10 @@ fn sum(findings: &Findings) {
     );
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a run took is for its reader")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a run took is for its reader"
+)]
 fn clock() -> Instant {
     Instant::now()
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use estab_sim::differ::hunt;
 use estab_sim::kernel::{Kernel, KernelError, Network};
 use estab_sim::script::{CallId, Subject as _};
 use estab_sim::sockets::{Call, Errno, Fd, OptionValue, Output, Returned};
@@ -546,4 +547,23 @@ fn threads() -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+#[test]
+fn random_plots_differ_from_the_kernels_only_as_is_meant() {
+    let name = "random_plots_differ_from_the_kernels_only_as_is_meant";
+    let shared = OTHERS.read().unwrap_or_else(PoisonError::into_inner);
+    let findings = match hunt(0..60, 4) {
+        Err(KernelError::Namespace(why)) => return skip(name, &why.to_string()),
+        found => found.expect("networks in namespaces of their own"),
+    };
+    drop(shared);
+    assert_eq!(findings.plots, 60);
+    assert!(!findings.known.is_empty(), "some of them do differ");
+    let unknown: Vec<_> = findings
+        .unknown
+        .values()
+        .map(|found| found.script.to_string())
+        .collect();
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
 }

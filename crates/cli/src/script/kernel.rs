@@ -6,8 +6,8 @@ use std::time::Duration;
 use estab_device::IpNet;
 use estab_sim::kernel::{Kernel, Network};
 use estab_sim::script::ast::{Script, When};
-use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run};
 use estab_sim::script::parse;
+use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run};
 use nix::unistd::geteuid;
 
 use super::args::ScriptArgs;

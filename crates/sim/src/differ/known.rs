@@ -8,6 +8,9 @@ use super::play::{Heard, Moment};
 use super::plot::{Deed, Inbound, Plot, Step};
 use crate::script::ast::TcpOption;
 
+/// Linux's number for the state.
+const SYN_RECEIVED: i64 = 3;
+
 /// A difference that is meant.
 pub struct Known {
     /// What it is, in a line.
@@ -116,10 +119,9 @@ pub const KNOWN: &[Known] = &[
                  them Linux acknowledges the next segment at once, whatever it is (tcp_send_dupack)",
         applies: |found| {
             let is_silent = found.estab.heard.is_empty() || found.linux.heard.is_empty();
-            let brings_nothing = |segment: &Inbound| segment.len == 0;
             is_silent
                 && found.both().all(Heard::is_bare_ack)
-                && found.arrival().is_some_and(brings_nothing)
+                && found.arrival().is_some()
                 && found
                     .before
                     .iter()
@@ -157,11 +159,29 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "into a window that is small another amount is sent",
+        name: "into a window that is small another amount is sent, and taken from the application",
         reason: "RFC 9293 §3.8.6.2.1: half of the largest window seen is enough, less waits; Linux cuts segments to half \
                  of that window, and leaves what does not fit to its persist timer",
         applies: |found| {
-            found.arrivals().any(|segment| segment.window <= 1000) && found.is_about_data()
+            let writes = matches!(found.step(), Some(Step::Do(Deed::Write(_))));
+            let is_small = |segment: &Inbound| segment.window <= 1000;
+            found.arrivals().any(is_small) && (writes || found.is_about_data())
+        },
+    },
+    Known {
+        name: "in SYN-RECEIVED of a simultaneous open a FIN is sent at once",
+        reason: "RFC 9293 §3.10.4: it is when nothing else is to be sent; on Linux it waits for the end of the handshake",
+        applies: |found| {
+            let is_close = matches!(
+                found.step(),
+                Some(Step::Do(Deed::Shutdown(1 | 2) | Deed::Close))
+            );
+            let is_fin = |heard: &Heard| heard.flags.fin && heard.payload.is_empty();
+            is_close
+                && found.plot.is_active
+                && found.estab.heard.iter().all(is_fin)
+                && found.linux.heard.is_empty()
+                && found.linux.state.is_none_or(|state| state == SYN_RECEIVED)
         },
     },
     Known {
@@ -213,9 +233,8 @@ pub const KNOWN: &[Known] = &[
         name: "the congestion window counts bytes",
         reason: "RFC 5681 §2; Linux counts segments, so that small ones fill it sooner",
         applies: |found| {
-            matches!(found.step(), Some(Step::Do(Deed::Write(_))))
-                && found.is_about_data()
-                && found.writes() > 1
+            let is_call = matches!(found.step(), Some(Step::Do(_)));
+            is_call && found.is_about_data() && found.writes() > 1
         },
     },
     Known {
@@ -226,6 +245,29 @@ pub const KNOWN: &[Known] = &[
             found.arrival().is_some_and(|segment| segment.control.rst)
                 && found.estab.heard.is_empty()
                 && found.linux.heard.iter().all(Heard::is_bare_ack)
+        },
+    },
+    Known {
+        name: "an abort in CLOSING or LAST-ACK says nothing",
+        reason: "RFC 9293 §3.10.5: both ends have sent their FIN, and the TCB is deleted; Linux resets if data is unread",
+        applies: |found| {
+            matches!(found.step(), Some(Step::Do(Deed::Abort | Deed::Close)))
+                && found.estab.heard.is_empty()
+                && found.linux.heard.iter().all(|heard| heard.flags.rst)
+                && found.arrivals().any(|segment| segment.control.fin)
+        },
+    },
+    Known {
+        name: "FIN-WAIT-2 after a close answers an ACK of what was never sent",
+        reason: "RFC 9293 §3.10.7.4, fifth; Linux keeps it in the form of TIME-WAIT, which does not look at ACKs",
+        applies: |found| {
+            let closes = |step: &Step| matches!(step, Step::Do(Deed::Close));
+            found.plot.steps.iter().take(found.at).any(closes)
+                && found
+                    .arrival()
+                    .is_some_and(|segment| segment.control.ack && segment.ack > 2)
+                && found.linux.heard.is_empty()
+                && found.estab.heard.iter().all(Heard::is_bare_ack)
         },
     },
     Known {
@@ -357,9 +399,23 @@ impl Found<'_> {
         (bytes(self.estab), fins(self.estab)) != (bytes(self.linux), fins(self.linux))
     }
 
-    /// Whether the application has yet to hear of the connection.
+    /// Whether the application has yet to hear of the connection that answered a SYN last.
     fn is_half_open(&self) -> bool {
-        !self.plot.is_active && self.before.iter().all(|moment| moment.state.is_none())
+        let is_syn_ack = |heard: &Heard| heard.flags.syn && heard.flags.ack;
+        let answered = |moment: &Moment| moment.heard.iter().any(is_syn_ack);
+        let accepted = |at: &usize| {
+            let step = at.checked_sub(1).and_then(|step| self.plot.steps.get(step));
+            let is_accept = matches!(step, Some(Step::Do(Deed::Accept)));
+            is_accept
+                && self.before[*at]
+                    .answer
+                    .as_ref()
+                    .is_some_and(|answer| answer.errno == 0)
+        };
+        let last_answered = self.before.iter().rposition(answered);
+        let last_accepted = (0..self.before.len()).rev().find(accepted);
+        !self.plot.is_active
+            && last_answered.is_some_and(|at| last_accepted.is_none_or(|accepted| accepted < at))
     }
 }
 
