@@ -1,6 +1,7 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask differ`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`.
 
+mod conformance;
 mod differ;
 mod picture;
 mod setup;
@@ -35,6 +36,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the conformance scripts and writes docs/conformance.md and docs/differences-from-linux.md.
+    Conformance(conformance::Options),
     /// Draws docs/life.svg from a connection with curl.
     Picture,
     /// Tells estab and this machine's kernel the same at random, and compares what they do (needs root).
@@ -61,6 +64,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
+        Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
         Chore::Differ(options) => differ::run(&root, &options),
         Chore::Tidy => tidy::run(&root),

@@ -17,6 +17,9 @@ pub struct Config {
     pub mtu: usize,
     /// 2·MSL: how long TIME-WAIT lasts (RFC 9293 §3.6.1). Zero skips TIME-WAIT; at most 10 days.
     pub time_wait: Duration,
+    /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so none is kept; but a zero would look
+    /// like a receiver in trouble to whoever reads a capture.
+    pub time_wait_window: u16,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
     /// How many connections there may be, TIME-WAIT and half-open ones not counted.
@@ -45,10 +48,13 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// The bounds of the retransmission timeout (RFC 6298).
     pub rto: RtoBounds,
-    /// How long a delayed ACK waits: below 500 ms (RFC 9293 §3.8.6.3).
+    /// How long a delayed ACK waits: at most 499 ms (RFC 9293 §3.8.6.3, MUST-40).
     pub delayed_ack: Duration,
     /// How many of the first segments are acknowledged at once. 0 is plain RFC 9293.
     pub quick_acks: u8,
+    /// Whether the peer's FIN is acknowledged at once. Else its ACK may be delayed like that of data, so that an
+    /// application that closes at once lets its FIN ride on it.
+    pub quick_fin_acks: bool,
     /// Challenge ACKs a second, over all connections (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Whether to offer timestamps (RFC 7323).
@@ -75,6 +81,7 @@ impl Default for Config {
             addresses: Vec::new(),
             mtu: 1500,
             time_wait: Duration::from_secs(60),
+            time_wait_window: 512,
             reset_ends_time_wait: false,
             max_connections: 65_536,
             max_syn_received: 4_096,
@@ -91,6 +98,7 @@ impl Default for Config {
             rto: RtoBounds::default(),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
+            quick_fin_acks: false,
             challenge_acks_per_second: 1_000,
             timestamps: true,
             window_scaling: true,
@@ -104,6 +112,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// "The delay MUST be less than 0.5 seconds" (RFC 9293 §3.8.6.3, MUST-40).
+    const LONGEST_DELAYED_ACK: Duration = Duration::from_millis(499);
+
+    /// The settings with times brought into range.
+    pub(crate) fn clamped(mut self) -> Self {
+        self.delayed_ack = self.delayed_ack.min(Self::LONGEST_DELAYED_ACK);
+        self
+    }
+
     /// How IP is to treat what a socket sends, or what the stack sends for none.
     pub(crate) fn treatment(&self, socket: Option<&SocketOptions>) -> Treatment {
         let ttl = socket.and_then(|options| options.ttl).unwrap_or(self.ttl);
@@ -124,6 +141,9 @@ pub struct RtoBounds {
     pub min: Duration,
     /// The most, also after back-off.
     pub max: Duration,
+    /// Whether `min` bounds the part of the variation alone, as RFC 6298 §2.3's G does, and not the sum: RTO then
+    /// lies at least `min` above SRTT. Linux and FreeBSD count so.
+    pub min_above_rtt: bool,
 }
 
 impl Default for RtoBounds {
@@ -132,6 +152,7 @@ impl Default for RtoBounds {
             initial: Duration::from_secs(1),
             min: Duration::from_millis(200),
             max: Duration::from_secs(120),
+            min_above_rtt: false,
         }
     }
 }
@@ -164,7 +185,8 @@ pub struct SocketOptions {
     pub nodelay: bool,
     /// Probes a silent peer.
     pub keep_alive: Option<KeepAlive>,
-    /// How long sent data may stay unacknowledged before the connection ends (RFC 5482). Zero is none.
+    /// How long sent data may stay unacknowledged before the connection ends, instead of
+    /// [`data_retries`](Config::data_retries) (RFC 9293 §3.8.3, MUST-21; RFC 5482). Zero is none.
     pub user_timeout: Option<Duration>,
     /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
     pub syn_retries: Option<u8>,

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Ss(SsArgs),
     Connect(ConnectArgs),
-    Script(ScriptArgs),
+    Script(Box<ScriptArgs>),
 }
 
 /// Runs COMMAND in a private network whose only other host is estab, then tells every connection's life.

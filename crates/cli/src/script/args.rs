@@ -50,6 +50,10 @@ pub(crate) struct ScriptArgs {
     #[arg(long)]
     pub(crate) strict: bool,
 
+    /// Ignores what the stack sends after the last packet that a script expects, as packetdrill does
+    #[arg(long, conflicts_with = "strict")]
+    pub(crate) ignore_unread: bool,
+
     /// Tells each script as a JSON object in a line, then the sum
     #[arg(long, conflicts_with_all = ["quiet", "verbose"])]
     pub(crate) json: bool,

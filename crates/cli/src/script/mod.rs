@@ -240,6 +240,7 @@ fn base(args: &ScriptArgs) -> Config {
     Config {
         with_timestamps: args.with_timestamps,
         strict: args.strict,
+        ignore_unread: args.ignore_unread,
         ..Config::default()
     }
 }

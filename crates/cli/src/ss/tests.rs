@@ -34,6 +34,7 @@ fn status(life: u32, state: StateName, remote: &str) -> Status {
         awaits_accept: false,
         first_closer: None,
         ended: None,
+        ended_in: None,
         soft_error: None,
         timer: None,
         snd_una: SeqNumber(1),

@@ -346,7 +346,11 @@ impl Connection {
             }
             return;
         }
-        self.receive.owe_ack_for_fin();
+        if cx.config.quick_fin_acks {
+            self.receive.owe_ack_now();
+        } else {
+            self.receive.owe_ack_for_fin();
+        }
         self.receive.forget_out_of_order();
         self.receive.finished = true;
         self.receive.cut_urgent();

@@ -153,6 +153,8 @@ impl Connection {
             }
             State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
             _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
+            // MUST-21: the user timeout is this connection's own R2, also where it is the longer.
+            _ if self.options.user_timeout.is_some() => return None,
             _ => (config.data_retries, Cause::DataRetries),
         };
         (self.send.timeouts >= limit).then_some(cause)

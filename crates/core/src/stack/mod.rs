@@ -105,6 +105,7 @@ impl<O: Observer> Stack<O> {
     /// A stack without connections. `now` begins its time.
     pub fn new(config: Config, secrets: Secrets, observer: O, now: Instant) -> Self {
         let hash = secrets.hash;
+        let config = config.clamped();
         let syn_queue = SynQueue::new(&config);
         let mut cx = Context::new(config, secrets, observer);
         cx.now = now;

@@ -132,13 +132,15 @@ impl<O: Observer> Stack<O> {
     }
 
     fn challenge_entry(&mut self, index: u32) {
-        if let Some(ack) = self.time_wait.get(index).map(ack_of) {
+        let wnd = self.cx.config.time_wait_window;
+        if let Some(ack) = self.time_wait.get(index).map(|entry| ack_of(entry, wnd)) {
             self.challenge_without_slot(ack);
         }
     }
 
     fn acknowledge_entry(&mut self, index: u32) {
-        if let Some(ack) = self.time_wait.get(index).map(ack_of) {
+        let wnd = self.cx.config.time_wait_window;
+        if let Some(ack) = self.time_wait.get(index).map(|entry| ack_of(entry, wnd)) {
             self.acknowledge_without_slot(ack);
         }
     }
@@ -166,18 +168,14 @@ impl<O: Observer> Stack<O> {
 /// How long TIME-WAIT lasts at least before it is left for a new active OPEN.
 const RECONNECT: core::time::Duration = core::time::Duration::from_secs(1);
 
-/// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so the entry keeps none; but a zero would
-/// look like a receiver in trouble to whoever reads a capture.
-const WINDOW: u16 = 512;
-
 /// What an entry says when it acknowledges.
-fn ack_of(entry: &TimeWait) -> SlotlessAck {
+fn ack_of(entry: &TimeWait, wnd: u16) -> SlotlessAck {
     SlotlessAck {
         life: entry.life,
         tuple: entry.tuple(),
         seq: entry.snd_nxt,
         ack: entry.rcv_nxt,
-        wnd: WINDOW,
+        wnd,
         echo: entry.ts_recent(),
         socket: None,
     }

@@ -248,17 +248,22 @@ mod tests {
         }
     }
 
+    /// RFC 9293 §3.9.2, MUST-50: padding, a router alert, a source route that is completed, and nonsense.
     #[test]
     fn ipv4_options_are_skipped() {
-        let mut packet = packet_v4(|_| ());
-        packet.truncate(20);
-        packet.extend([1, 1, 1, 0]);
-        (packet[0], packet[3]) = (0x46, 44);
-        packet[10..12].fill(0);
-        let checksum = Sum::default().add(&packet).finish();
-        packet[10..12].copy_from_slice(&checksum.to_be_bytes());
-        packet.extend(DATA);
-        assert_eq!(parse(&packet).ok().unwrap().payload, DATA);
+        let route = [131, 7, 8, 198, 18, 0, 9, 0];
+        for options in [&[1, 1, 1, 0][..], &[148, 4, 0, 0], &route, &[99, 200, 0, 0]] {
+            let mut packet = packet_v4(|_| ());
+            packet.truncate(20);
+            packet.extend(options);
+            packet[0] += options.len() as u8 / 4;
+            packet[3] += options.len() as u8;
+            packet[10..12].fill(0);
+            let checksum = Sum::default().add(&packet).finish();
+            packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+            packet.extend(DATA);
+            assert_eq!(parse(&packet).ok().unwrap().payload, DATA);
+        }
     }
 
     #[test]

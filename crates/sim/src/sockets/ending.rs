@@ -226,8 +226,10 @@ fn error_of(status: &Status, is_freebsd: bool) -> Option<Errno> {
     let told = told.map(|error| error_of_network(error, is_freebsd));
     match status.ended? {
         Cause::ResetInSynSent => Some(Errno::ECONNREFUSED),
-        // There is nothing left to be reset but what we write.
-        Cause::Reset if status.ended_in == Some(StateName::CloseWait) => Some(Errno::EPIPE),
+        // There is nothing left to be reset but what we write; FreeBSD makes no difference.
+        Cause::Reset if status.ended_in == Some(StateName::CloseWait) && !is_freebsd => {
+            Some(Errno::EPIPE)
+        }
         Cause::Reset => Some(Errno::ECONNRESET),
         Cause::SynRetries
         | Cause::SynAckRetries

@@ -192,7 +192,7 @@ fn a_connection_in_a_state_can_be_dropped_without_a_word() {
     story.close(fd).unwrap();
     story.expect();
     story.inject(FIN | ACK, 1, 2, &[]);
-    story.expect();
+    assert_eq!(story.expect().window, 65_535);
     let time_wait = ("TIME_WAIT".to_owned(), OUR_PORT);
     assert!(story.bench.states().contains(&time_wait));
     story.bench.drop_state("TIME_WAIT");

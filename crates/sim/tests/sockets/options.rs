@@ -197,6 +197,14 @@ fn ip_options_have_their_bounds_and_reach_the_wire() {
         .set(fd, IPPROTO_IP, IP_TOS, IPTOS_DSCP_CS1 | 1)
         .unwrap();
     assert_eq!(story.get(fd, IPPROTO_IP, IP_TOS), Ok(IPTOS_DSCP_CS1));
+    let byte = OptionValue::Bytes(vec![IP_PMTUDISC_DO as u8]);
+    story
+        .set_value(fd, IPPROTO_IP, IP_MTU_DISCOVER, byte)
+        .unwrap();
+    assert_eq!(
+        story.get(fd, IPPROTO_IP, IP_MTU_DISCOVER),
+        Ok(IP_PMTUDISC_DO)
+    );
     assert_eq!(story.connect(fd), Err(Errno::EINPROGRESS));
     let syn = story.expect();
     assert_eq!((syn.ttl, i32::from(syn.tos)), (4, IPTOS_DSCP_CS1));

@@ -136,6 +136,11 @@ fn a_reset_after_the_end_of_the_stream_breaks_only_the_pipe() {
     assert_eq!(story.read(fd), Ok(Vec::new()));
     assert_eq!(story.error(fd), Some(Errno::EPIPE));
     assert_eq!(story.write(fd, 1), Err(Errno::EPIPE));
+    let mut story = Story::freebsd();
+    let (_, fd) = story.accepted();
+    story.inject(FIN | ACK, 1, 1, &[]);
+    story.inject(RST | ACK, 2, 1, &[]);
+    assert_eq!(story.error(fd), Some(Errno::ECONNRESET));
 }
 
 #[test]
@@ -285,4 +290,15 @@ fn a_fast_open_is_not_supported() {
     let mut story = Story::linux();
     let fd = story.nonblocking();
     assert_eq!(story.send(fd, 10, MSG_FASTOPEN), Err(Errno::EOPNOTSUPP));
+}
+
+#[test]
+fn nodelay_said_again_lets_go_what_is_held_back() {
+    let mut story = Story::linux();
+    let (_, fd) = story.accepted();
+    story.set(fd, IPPROTO_TCP, TCP_NODELAY, 1).unwrap();
+    assert_eq!(story.send(fd, 40, MSG_MORE), Ok(40));
+    story.nothing();
+    story.set(fd, IPPROTO_TCP, TCP_NODELAY, 1).unwrap();
+    assert_eq!(story.expect().data.len(), 40);
 }

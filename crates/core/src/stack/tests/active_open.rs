@@ -37,6 +37,18 @@ fn a_syn_is_sent_six_times_more_and_given_up_after_127_seconds() {
     });
 }
 
+/// RFC 9293 §3.8.3, MUST-23, which Linux's default of six does not meet: "at least 3 minutes".
+#[test]
+fn seven_syn_retries_make_more_than_three_minutes() {
+    let mut harness = Harness::with(V4, |config| config.syn_retries = 7);
+    let (peer, ..) = harness.connect();
+    harness.advance(ms(246_999));
+    assert_eq!(harness.drain().len(), 7);
+    assert_eq!(harness.state(&peer), StateName::SynSent);
+    harness.advance(ms(1));
+    harness.assert_entered(&peer, StateName::Closed, Cause::SynRetries);
+}
+
 #[test]
 fn a_lost_syn_is_repaired_by_the_next() {
     let mut harness = Harness::new(V4);

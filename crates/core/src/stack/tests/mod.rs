@@ -10,6 +10,7 @@ mod backlog;
 mod closing;
 mod duplicates;
 mod ends;
+mod held_ports;
 mod hostile;
 mod limits;
 mod long_paths;

@@ -290,6 +290,23 @@ fn time_exceeded_and_parameter_problem_end_nothing() {
     });
 }
 
+/// RFC 9293 §3.9.2.2, MUST-55.
+#[test]
+fn a_source_quench_is_silently_discarded() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted();
+    harness.write(id, bytes(5000));
+    harness.drain();
+    let before = harness.status(id).cwnd;
+    harness.receive(&icmp(V4, 4, 0, [0; 4], &quote(&peer, peer.us)));
+    harness.expect_silence();
+    assert!(harness.sent_icmp.is_empty());
+    let status = harness.status(id);
+    assert_eq!((status.cwnd, status.soft_error), (before, None));
+    assert_eq!(status.state, StateName::Established);
+    assert_eq!(harness.discarded(DiscardReason::IcmpUnhandled), 1);
+}
+
 #[test]
 fn an_error_with_a_wrong_checksum_or_cut_short_is_ignored() {
     both(|family| {

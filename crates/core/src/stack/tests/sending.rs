@@ -367,6 +367,25 @@ fn a_window_that_shuts_over_data_in_flight_is_probed() {
     assert_eq!(harness.drain()[0].seq, peer.us + 1000);
 }
 
+/// RFC 9293 §3.8.6, SHLD-17: as long as the peer answers.
+#[test]
+fn data_beyond_a_window_that_shrank_does_not_end_the_connection() {
+    for left in [0, 500] {
+        let mut harness = Harness::new(V4);
+        let (peer, id) = harness.accepted();
+        harness.write(id, bytes(3000));
+        assert_eq!(harness.drain().len(), 3);
+        for _ in 0..100 {
+            harness.ack_window(&peer, peer.us + 1000, 0);
+            harness.advance(secs(120));
+            assert!(!harness.drain().is_empty());
+        }
+        harness.ack_window(&peer, peer.us + 1000 + u32::from(left), left);
+        harness.advance(secs(1));
+        assert_eq!(harness.state(&peer), StateName::Established);
+    }
+}
+
 /// The device was busy when the probe fell due, and an ACK of everything came before it was sent.
 #[test]
 fn a_probe_that_is_no_longer_needed_is_not_sent() {

@@ -307,7 +307,8 @@ fn without_redirections(words: Vec<String>) -> Vec<String> {
             word.as_str(),
             ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null"
         );
-        if !is_redirection && !has_target && !(is_target && word == "/dev/null") {
+        let is_nowhere = is_target && word == "/dev/null";
+        if !(is_redirection || has_target || is_nowhere) {
             kept.push(word);
         }
         is_target = is_redirection;

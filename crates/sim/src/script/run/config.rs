@@ -41,6 +41,8 @@ pub struct Config {
     pub init_scripts: Vec<String>,
     /// Ours: PSH, TSecr and what leaves with the last event are checked, too.
     pub strict: bool,
+    /// Ours: packets that no event of the script asks for are ignored, as packetdrill ignores them.
+    pub ignore_unread: bool,
     /// Ours: timestamps are negotiated though the script does not mention them.
     pub with_timestamps: bool,
 }
@@ -76,6 +78,7 @@ impl Default for Config {
             non_fatal_syscall: false,
             init_scripts: Vec::new(),
             strict: false,
+            ignore_unread: false,
             with_timestamps: false,
         }
     }
@@ -187,6 +190,7 @@ impl Config {
             }
             "init_scripts" => self.init_scripts = needed()?.split(',').map(str::to_owned).collect(),
             "strict" => self.strict = true,
+            "ignore_unread" => self.ignore_unread = true,
             "with_timestamps" => self.with_timestamps = true,
             // How packetdrill runs Python, frees memory and tells what it does changes no result.
             "code_command" | "code_format" | "code_sockopt" | "send_omit_free" | "verbose"

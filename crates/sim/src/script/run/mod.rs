@@ -4,6 +4,11 @@
 //! scripts others wrote mean here what they mean there. Three things are stricter: every checksum is verified,
 //! every byte of a stream is known by its place, and a packet that the script does not expect fails it.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a failure ends its script: nothing is gained by a box"
+)]
+
 mod calls;
 mod code;
 mod commands;
@@ -181,7 +186,7 @@ impl<'a> Runner<'a> {
         let due = self.schedule.next(event.when, is_inbound, now)?;
         match &event.action {
             Action::Packet(packet) if packet.direction == Direction::Outbound => {
-                return self.outbound(packet, &due);
+                self.outbound(packet, &due)
             }
             Action::Packet(packet) => self.inbound(packet, &due, none_expected),
             Action::Call(call) => self.call(event, call, &due, none_expected),

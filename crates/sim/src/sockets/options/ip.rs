@@ -23,6 +23,13 @@ impl<O: Observer> Sockets<O> {
         if name.0 == IPPROTO_IPV6 && !socket.is_ipv6 {
             return Err(Errno::ENOPROTOOPT);
         }
+        // A single byte is a value, too.
+        let value = &match value {
+            OptionValue::Bytes(bytes) if name.0 == IPPROTO_IP && (1..4).contains(&bytes.len()) => {
+                OptionValue::Int(bytes[0].into())
+            }
+            other => other.clone(),
+        };
         let kept = match name {
             (IPPROTO_IP, IP_TTL) => match int(value)? {
                 0 => return Err(Errno::EINVAL),

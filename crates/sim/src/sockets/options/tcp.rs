@@ -47,7 +47,15 @@ impl<O: Observer> Sockets<O> {
         let settings = &mut self.get_mut(fd)?.settings;
         let times = &mut settings.keep_alive_times;
         match name {
-            TCP_NODELAY => settings.nodelay = int(value)? != 0,
+            TCP_NODELAY => {
+                let on = int(value)? != 0;
+                if on && settings.nodelay {
+                    // Said again, it lets go what a cork holds back once more.
+                    settings.nodelay = false;
+                    self.apply(fd);
+                }
+                self.get_mut(fd)?.settings.nodelay = on;
+            }
             TCP_KEEPIDLE => times.idle = seconds(bounded(value, 1..=32_767)?),
             TCP_KEEPINTVL => times.interval = seconds(bounded(value, 1..=32_767)?),
             TCP_KEEPCNT => times.count = bounded(value, 1..=127)? as u8,

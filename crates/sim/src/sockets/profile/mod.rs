@@ -55,8 +55,12 @@ impl Profile {
             system: System::Linux,
             config: Config {
                 max_receive_buffer: 15 << 20,
-                syn_retries: 5,
+                syn_retries: 6,
                 reset_ends_time_wait: true,
+                rto: RtoBounds {
+                    min_above_rtt: true,
+                    ..RtoBounds::default()
+                },
                 ..Config::default()
             },
             send_buffer: 256 << 10,
@@ -85,10 +89,13 @@ impl Profile {
                 data_retries: 12,
                 orphan_retries: 12,
                 quick_acks: 0,
+                time_wait_window: u16::MAX,
+                quick_fin_acks: true,
                 rto: RtoBounds {
                     initial: Duration::from_secs(1),
                     min: Duration::from_millis(230),
                     max: Duration::from_secs(64),
+                    min_above_rtt: true,
                 },
                 ..Config::default()
             },

@@ -9,7 +9,7 @@ use super::super::mapping::{Connection, Stage, bytes_from, first_wrong};
 use super::super::report::Failure;
 use super::arguments::{self, Arguments, Buffer};
 use super::message;
-use crate::sockets::{Call, Fd, OptionValue, symbols};
+use crate::sockets::{Call, Fd, NULL_BUFFER, OptionValue, symbols};
 
 /// A call, and what is to be looked at when it returns.
 #[derive(Clone, Debug)]
@@ -248,10 +248,9 @@ impl Runner<'_> {
                     _ => 6,
                 };
                 arguments.count(count..=count)?;
-                let flags = if count > 3 { arguments.int(3)? } else { 0 };
-                let is_null = matches!(arguments.buffer(1)?, Buffer::Null);
-                if is_null && flags & symbols::MSG_TRUNC == 0 {
-                    return Err(Failure::unsupported("a buffer at NULL"));
+                let mut flags = if count > 3 { arguments.int(3)? } else { 0 };
+                if matches!(arguments.buffer(1)?, Buffer::Null) {
+                    flags |= NULL_BUFFER;
                 }
                 (arguments.len_at(2)?, flags)
             }
@@ -292,12 +291,14 @@ impl Runner<'_> {
                 };
                 arguments.count(count..=count)?;
                 let len = arguments.len_at(2)?;
-                let flags = if count > 3 { arguments.int(3)? } else { 0 };
+                let mut flags = if count > 3 { arguments.int(3)? } else { 0 };
                 let data = match arguments.buffer(1)? {
                     Buffer::Any => fill(len),
                     Buffer::Bytes(bytes) => given(bytes, len)?,
-                    Buffer::Null if len == 0 => Vec::new(),
-                    Buffer::Null => return Err(Failure::unsupported("a buffer at NULL")),
+                    Buffer::Null => {
+                        flags |= NULL_BUFFER;
+                        fill(len)
+                    }
                 };
                 (data, flags, count == 6 && arguments.is_ellipsis(4))
             }

@@ -5,7 +5,6 @@
 
 mod eval;
 mod format;
-mod info;
 mod lexer;
 mod parser;
 mod value;
@@ -16,7 +15,7 @@ use super::super::ast::Code;
 use super::Runner;
 use super::ladder::RungKind;
 use super::report::Failure;
-use crate::sockets::{TcpInfo, symbol};
+use crate::sockets::{TcpInfo, symbol, symbols};
 use eval::Scope;
 use value::Value;
 
@@ -85,9 +84,9 @@ fn explain(error: CodeError, code: &Code) -> Failure {
 
 /// A name that is no variable: a field of `TCP_INFO`, or a constant.
 fn constant(name: &str, info: Option<&TcpInfo>) -> Result<Option<i128>, String> {
-    if let Some(field) = name.strip_prefix("tcpi_") {
+    if name.starts_with("tcpi_") {
         let info = info.ok_or("there is no socket under test that could tell TCP_INFO")?;
-        return match info::field(info, field) {
+        return match info.field(name) {
             Some(value) => Ok(Some(value.into())),
             None => Err(format!("not supported: {name}")),
         };
@@ -95,8 +94,27 @@ fn constant(name: &str, info: Option<&TcpInfo>) -> Result<Option<i128>, String> 
     if !name.starts_with("TCP") {
         return Ok(None);
     }
-    let value = info::freebsd_state(name).or_else(|| symbol(name));
+    let value = freebsd_state(name).or_else(|| symbol(name));
     Ok(value.map(i128::from))
+}
+
+/// FreeBSD's names of the states, in the numbers that [`TcpInfo`] has.
+fn freebsd_state(name: &str) -> Option<i64> {
+    let state = match name.strip_prefix("TCPI_")? {
+        "CLOSED" => symbols::TCP_CLOSE,
+        "LISTEN" => symbols::TCP_LISTEN,
+        "SYN_SENT" => symbols::TCP_SYN_SENT,
+        "SYN_RECEIVED" => symbols::TCP_SYN_RECV,
+        "ESTABLISHED" => symbols::TCP_ESTABLISHED,
+        "CLOSE_WAIT" => symbols::TCP_CLOSE_WAIT,
+        "FIN_WAIT_1" => symbols::TCP_FIN_WAIT1,
+        "CLOSING" => symbols::TCP_CLOSING,
+        "LAST_ACK" => symbols::TCP_LAST_ACK,
+        "FIN_WAIT_2" => symbols::TCP_FIN_WAIT2,
+        "TIME_WAIT" => symbols::TCP_TIME_WAIT,
+        _ => return None,
+    };
+    Some(state.into())
 }
 
 /// Does code; answers what it printed.
