@@ -5,7 +5,7 @@
 
 use super::compare::comparable;
 use super::play::{Heard, Moment};
-use super::plot::{Deed, Inbound, Plot, Step};
+use super::plot::{Deed, Inbound, Plot, Stamp, Step};
 use crate::script::ast::TcpOption;
 
 /// Linux's number for the state.
@@ -194,9 +194,9 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "data and RSTs carry no SACK blocks",
-        reason: "RFC 2018 §4 has them in ACKs of out-of-order data, which estab sends as such; blocks on data would \
-                 shorten it",
+        name: "SACK blocks leave at other moments",
+        reason: "RFC 2018 §4 has them in ACKs of out-of-order data, which estab sends as such and at once: data and RSTs \
+                 have none, and what was reported of a duplicate is not reported again by a later ACK",
         applies: |found| {
             let has_none = |option: &TcpOption| !matches!(option, TcpOption::Sack(_));
             let bytes = |moment: &Moment| {
@@ -204,12 +204,15 @@ pub const KNOWN: &[Known] = &[
                 all.map(|heard| heard.payload.len()).sum::<usize>()
             };
             let has_blocks = |heard: &Heard| !heard.options.iter().all(has_none);
-            bytes(found.estab) == bytes(found.linux)
-                && found
-                    .linux
-                    .heard
-                    .iter()
-                    .any(|heard| !heard.is_bare_ack() && has_blocks(heard))
+            let on_others = found
+                .linux
+                .heard
+                .iter()
+                .any(|heard| !heard.is_bare_ack() && has_blocks(heard));
+            let said_before = found.arrivals().any(|segment| segment.len > 0)
+                && found.are_same_but_for(|heard| heard.options.retain(has_none))
+                && found.estab.heard.iter().all(|heard| !has_blocks(heard));
+            bytes(found.estab) == bytes(found.linux) && (on_others || said_before)
         },
     },
     Known {
@@ -258,16 +261,39 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "FIN-WAIT-2 after a close answers an ACK of what was never sent",
-        reason: "RFC 9293 §3.10.7.4, fifth; Linux keeps it in the form of TIME-WAIT, which does not look at ACKs",
+        name: "FIN-WAIT-2 after a close answers what it cannot take, and tells of duplicates",
+        reason: "RFC 9293 §3.10.7.4, second and fifth; Linux keeps it in the form of TIME-WAIT, which looks at less",
         applies: |found| {
             let closes = |step: &Step| matches!(step, Step::Do(Deed::Close));
             found.plot.steps.iter().take(found.at).any(closes)
-                && found
-                    .arrival()
-                    .is_some_and(|segment| segment.control.ack && segment.ack > 2)
+                && found.arrival().is_some()
+                && found.both().all(Heard::is_bare_ack)
+                && found.linux.heard.len() <= found.estab.heard.len()
+        },
+    },
+    Known {
+        name: "every repeated SYN is answered",
+        reason: "RFC 9293 §3.10.7.4, first; Linux answers once in 500 ms",
+        applies: |found| {
+            let is_syn_ack = |heard: &Heard| heard.flags.syn && heard.flags.ack;
+            found.arrival().is_some_and(|segment| segment.control.syn)
+                && found.is_half_open()
+                && found.estab.heard.iter().all(is_syn_ack)
                 && found.linux.heard.is_empty()
-                && found.estab.heard.iter().all(Heard::is_bare_ack)
+        },
+    },
+    Known {
+        name: "an old timestamp is answered, but spares a RST",
+        reason: "RFC 7323 §5.3, R1: it is acknowledged, unless it is of a RST, which is not held against it; Linux says \
+                 nothing to an ACK that may only be late (tcp_disordered_ack), drops a RST in SYN-RECEIVED, and answers \
+                 a repeated SYN with an ACK",
+        applies: |found| {
+            let is_old = |segment: &Inbound| segment.stamp == Stamp::Old;
+            let is_now = found.arrival().is_some_and(is_old)
+                && found.both().all(|heard| heard.payload.is_empty());
+            let has_been = found.arrivals().any(is_old)
+                && (found.is_half_open() || found.linux.heard.is_empty());
+            found.plot.offer.timestamps && (is_now || has_been)
         },
     },
     Known {
@@ -434,7 +460,7 @@ impl Inbound {
     }
 
     fn lacks_stamp(&self) -> bool {
-        self.stamp == super::plot::Stamp::Missing && !self.control.rst
+        self.stamp == Stamp::Missing && !self.control.rst
     }
 }
 
