@@ -1,8 +1,10 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`,
+//! `cargo xtask fuzz`.
 
 mod conformance;
 mod differ;
+mod fuzz;
 mod picture;
 mod setup;
 mod states;
@@ -30,6 +32,8 @@ enum Chore {
     Setup,
     /// Runs every check a change must pass, then prints `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Runs libFuzzer on the fuzz targets; wants nightly and cargo-fuzz.
+    Fuzz(fuzz::Options),
     /// Draws docs/states.md from the code.
     StateDiagram {
         /// Only say whether it is up to date.
@@ -63,6 +67,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
     match chore {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
+        Chore::Fuzz(options) => fuzz::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),

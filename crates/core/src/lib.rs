@@ -21,6 +21,9 @@ mod context;
 mod counters;
 mod demux;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 pub mod observe;
 mod secrets;

@@ -130,10 +130,14 @@ pub(crate) fn write_echo_reply(
 
 /// The IP and TCP headers without options, in bytes.
 pub(crate) const fn header_len(is_ipv4: bool) -> usize {
-    let ip = if is_ipv4 {
+    ip_header_len(is_ipv4) + tcp::FIXED_LEN
+}
+
+/// The IP header that we send, in bytes.
+pub(crate) const fn ip_header_len(is_ipv4: bool) -> usize {
+    if is_ipv4 {
         Ipv4Header::MIN_LEN
     } else {
         Ipv6Header::LEN
-    };
-    ip + tcp::FIXED_LEN
+    }
 }

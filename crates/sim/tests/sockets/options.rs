@@ -98,7 +98,7 @@ fn times_and_counts_have_their_bounds() {
         (TCP_KEEPIDLE, 7_200, &[0, 32_768, -1][..]),
         (TCP_KEEPINTVL, 75, &[0, 32_768, -1]),
         (TCP_KEEPCNT, 9, &[0, 128]),
-        (TCP_SYNCNT, 5, &[0, 128]),
+        (TCP_SYNCNT, 6, &[0, 128]),
         (TCP_USER_TIMEOUT, 0, &[-1]),
         (TCP_INQ, 0, &[2]),
         (TCP_MAXSEG, 536, &[87, 32_768, -1]),

@@ -350,6 +350,27 @@ fn an_echo_is_answered_with_all_its_data() {
     });
 }
 
+/// RFC 1122 §3.2.2.6: "if sending the Echo Reply requires intentional fragmentation that is not implemented, the
+/// datagram MUST be truncated to maximum transmission size".
+#[test]
+fn an_echo_longer_than_the_link_takes_is_answered_with_what_fits() {
+    both(|family| {
+        let mut harness = Harness::with(family, |config| config.mtu = 1280);
+        let (kind, ip) = if family == V4 { (8, 20) } else { (128, 40) };
+        for (length, answered) in [(1280 - ip - 8, 1280 - ip - 8), (1400, 1280 - ip - 8)] {
+            let request = icmp(family, kind, 0, [1, 2, 3, 4], &bytes(length));
+            harness.receive(&request);
+            let reply = harness.sent_icmp.pop_front().expect("a reply");
+            assert_eq!(reply.len(), ip + 8 + answered);
+            assert_eq!(reply[ip + 4..], request[ip + 4..reply.len()]);
+            // Read by the same parser: its length and checksum are those of what was left.
+            let read = wire::parse(&reply, Checksum::Unknown).map(|_| ());
+            let reason = read.expect_err("nobody wants a reply").reason;
+            assert_eq!(reason, DiscardReason::IcmpUnhandled);
+        }
+    });
+}
+
 #[test]
 fn an_echo_to_somebody_else_or_from_ourselves_is_not_answered() {
     let mut harness = Harness::new(V4);

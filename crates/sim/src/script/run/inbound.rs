@@ -53,8 +53,10 @@ impl Runner<'_> {
             connection.stamps.inbound = Some(val);
         }
         let first = segment.seq.wrapping_add(u32::from(segment.flags.syn));
-        let stream_place = first.wrapping_sub(connection.remote_isn.wrapping_add(1));
-        segment.payload = bytes_from(stream_place.into(), len.into());
+        // Data that overlaps the SYN begins before the stream.
+        let before = connection.remote_isn.wrapping_add(1);
+        let stream_place = i64::from(first.wrapping_sub(before).cast_signed());
+        segment.payload = bytes_from(stream_place.cast_unsigned(), len.into());
         let local_port = connection.local.map_or(0, |local| local.port());
         let remote_port = connection.remote.map_or(0, |remote| remote.port());
         let (source, destination) = packet.ports.unwrap_or_default();
@@ -157,7 +159,10 @@ impl Connection {
             Stage::PacketReceived if syn && !ack => self.remote_isn = seq,
             Stage::SynAckSent if ack => self.stage = Stage::SynAckAcked,
             Stage::SynSent if syn => {
-                self.remote_isn = seq;
+                if ack || !self.syns_crossed {
+                    self.remote_isn = seq;
+                }
+                self.syns_crossed |= !ack;
                 if ack {
                     self.stage = Stage::SynAcked;
                 }

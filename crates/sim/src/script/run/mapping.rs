@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) remote_isn: u32,
     pub(super) live_isn: u32,
     pub(super) script_isn: u32,
+    /// Whether the two SYNs have crossed: a later SYN is another's, and says nothing about the remote ISN.
+    pub(super) syns_crossed: bool,
     /// The ISN of a SYN that came in when the connection was already open.
     pub(super) reopening: Option<u32>,
     pub(super) stamps: Stamps,
@@ -63,6 +65,7 @@ impl Connection {
             remote_isn: 0,
             live_isn: 0,
             script_isn: 0,
+            syns_crossed: false,
             reopening: None,
             stamps: Stamps::default(),
             flow: None,
@@ -182,7 +185,8 @@ pub(super) struct Content {
 
 /// The bytes of a stream from a place on.
 pub(super) fn bytes_from(place: u64, len: usize) -> Vec<u8> {
-    (place..).take(len).map(byte_at).collect()
+    let places = (0..).map(|step| place.wrapping_add(step));
+    places.take(len).map(byte_at).collect()
 }
 
 /// The byte at a place of a stream. 251 is prime, so no segment size repeats the pattern.

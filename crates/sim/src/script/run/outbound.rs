@@ -187,10 +187,12 @@ impl Runner<'_> {
                     None => stamps.to_script(*val),
                 };
             }
+            // The MTU that bears added timestamps shows in the MSS.
             if let TcpOption::Mss(mss) = option
                 && self.config.with_timestamps
+                && expected.contains(&TcpOption::Mss(mss.saturating_sub(stamps::LEN)))
             {
-                *mss = mss.saturating_sub(stamps::LEN);
+                *mss -= stamps::LEN;
             }
         }
     }
