@@ -1,8 +1,9 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask fuzz`,
-//! `cargo xtask simulate`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`,
+//! `cargo xtask fuzz`, `cargo xtask simulate`.
 
 mod conformance;
+mod differ;
 mod fuzz;
 mod picture;
 mod setup;
@@ -46,6 +47,8 @@ enum Chore {
     Conformance(conformance::Options),
     /// Draws docs/life.svg from a connection with curl.
     Picture,
+    /// Tells estab and this machine's kernel the same at random, and compares what they do (needs root).
+    Differ(differ::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -72,6 +75,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
+        Chore::Differ(options) => differ::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }

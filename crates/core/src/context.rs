@@ -196,6 +196,19 @@ impl<O: Observer> Context<O> {
         reason: ResetReason,
         socket: Option<&SocketOptions>,
     ) {
+        let segment = bare_segment(tuple, seq, ack, flags);
+        self.send_reset(life, segment, reason, socket);
+    }
+
+    /// Sends a RST that is made already.
+    pub(crate) fn send_reset(
+        &mut self,
+        life: Option<LifeId>,
+        segment: Segment<'static>,
+        reason: ResetReason,
+        socket: Option<&SocketOptions>,
+    ) {
+        let tuple = segment.tuple;
         self.counters.resets[reason as usize] += 1;
         self.counters.out_rsts += 1;
         self.observer.reset(&ResetSent {
@@ -205,7 +218,7 @@ impl<O: Observer> Context<O> {
             at: self.now,
         });
         self.reply(Reply::Segment(
-            bare_segment(tuple, seq, ack, flags),
+            segment,
             life,
             false,
             self.config.treatment(socket),

@@ -255,7 +255,7 @@ impl Connection {
     }
 
     /// The options of a segment with `length` bytes of data.
-    fn segment_options<O: Observer>(
+    pub(super) fn segment_options<O: Observer>(
         &self,
         cx: &Context<O>,
         flags: Flags,

@@ -24,7 +24,7 @@ mod urgent;
 
 use bitflags::bitflags;
 
-use crate::context::Context;
+use crate::context::{Context, bare_segment};
 use crate::list::Links;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
@@ -268,13 +268,11 @@ impl Connection {
         if farewell {
             let seq = self.seq_without_text();
             let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
-            cx.reset(
-                Some(self.life),
-                self.tuple,
-                (seq, ack, Flags::RST | Flags::ACK),
-                reason,
-                Some(&self.options),
-            );
+            let flags = Flags::RST | Flags::ACK;
+            let mut segment = bare_segment(self.tuple, seq, ack, flags);
+            // "SHOULD be sent in an <RST> segment" (RFC 7323 §3.2).
+            segment.options.timestamps = self.segment_options(cx, flags, 0).timestamps;
+            cx.send_reset(Some(self.life), segment, reason, Some(&self.options));
         }
         self.end(cx, cause);
     }
