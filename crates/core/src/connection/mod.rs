@@ -24,7 +24,7 @@ mod urgent;
 
 use bitflags::bitflags;
 
-use crate::context::Context;
+use crate::context::{Context, bare_segment};
 use crate::list::Links;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
@@ -263,13 +263,10 @@ impl Connection {
         if farewell {
             let seq = self.seq_without_text();
             let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
-            cx.reset(
-                Some(self.life),
-                self.tuple,
-                (seq, ack, Flags::RST | Flags::ACK),
-                reason,
-                Some(&self.options),
-            );
+            let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
+            // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
+            rst.options.timestamps = self.own_timestamps(cx.now);
+            cx.reset(Some(self.life), rst, reason, Some(&self.options));
         }
         self.end(cx, cause);
     }
