@@ -1,6 +1,10 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask simulate`, `cargo xtask state-diagram`, `cargo xtask picture`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`,
+//! `cargo xtask fuzz`, `cargo xtask simulate`.
 
+mod conformance;
+mod differ;
+mod fuzz;
 mod picture;
 mod setup;
 mod simulate;
@@ -29,6 +33,8 @@ enum Chore {
     Setup,
     /// Runs every check a change must pass, then prints `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Runs libFuzzer on the fuzz targets; wants nightly and cargo-fuzz.
+    Fuzz(fuzz::Options),
     /// Plays whole worlds in virtual time, each from one seed.
     Simulate(simulate::Options),
     /// Draws docs/states.md from the code.
@@ -37,8 +43,12 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the conformance scripts and writes docs/conformance.md and docs/differences-from-linux.md.
+    Conformance(conformance::Options),
     /// Draws docs/life.svg from a connection with curl.
     Picture,
+    /// Tells estab and this machine's kernel the same at random, and compares what they do (needs root).
+    Differ(differ::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -60,9 +70,12 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
     match chore {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
+        Chore::Fuzz(options) => fuzz::run(&root, &options),
         Chore::Simulate(options) => simulate::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
+        Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
+        Chore::Differ(options) => differ::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }

@@ -12,6 +12,7 @@ mod lives;
 mod private_network;
 mod program;
 mod run;
+mod script;
 mod serve;
 mod services;
 mod signals;
@@ -43,6 +44,7 @@ fn run_command_line() -> Result<ExitCode, Failure> {
         Command::Serve(args) => serve::serve(args)?,
         Command::Ss(args) => return Ok(ss::run(&args)),
         Command::Connect(args) => connect::connect(args)?,
+        Command::Script(args) => script::script(&args)?,
     };
     Ok(ExitCode::from(status))
 }

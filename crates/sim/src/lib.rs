@@ -5,6 +5,9 @@
 //! moment at which anything can happen. [`simulation`] draws whole worlds of many hosts from a seed.
 
 mod application;
+pub mod differ;
+#[cfg(all(target_os = "linux", feature = "kernel"))]
+pub mod kernel;
 mod node;
 pub mod script;
 pub mod simulation;

@@ -14,6 +14,7 @@ use estab_device::{Impairment, IpNet};
 
 use crate::failure::Failure;
 use crate::interface;
+use crate::script::args::ScriptArgs;
 use crate::ss::args::SsArgs;
 
 /// TCP you can see: a TCP in user space that tells the whole life of every connection.
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Ss(SsArgs),
     Connect(ConnectArgs),
+    Script(Box<ScriptArgs>),
 }
 
 /// Runs COMMAND in a private network whose only other host is estab, then tells every connection's life.
@@ -245,7 +247,7 @@ pub(crate) fn parse(
             Ok(None)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::usage(
-            "a subcommand is missing: run, serve, ss or connect; see estab --help",
+            "a subcommand is missing: run, serve, ss, connect or script; see estab --help",
         )),
         _ => Err(Failure::usage(one_line(&error.render().to_string()))),
     }

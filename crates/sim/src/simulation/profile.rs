@@ -103,9 +103,13 @@ impl Profile {
                 initial: millis(initial),
                 min: millis(least),
                 max: millis(most),
+                min_above_rtt: draw.chance(0.3),
             },
             delayed_ack: millis(draw.pick(&[40, 40, 200, 499, 1])),
             quick_acks: draw.pick(&[16, 16, 0, 1]),
+            quick_fin_acks: draw.chance(0.2),
+            initial_window: draw.pick(&[10, 10, 1, 4]),
+            max_receive_buffer: draw.pick(&[0, 0, 1 << 20]),
             challenge_acks_per_second: draw.pick(&[1000, 1000, 10, 1]),
             timestamps: draw.chance(0.75),
             window_scaling: draw.chance(0.8),
@@ -150,6 +154,11 @@ impl Profile {
             reuse_address: draw.chance(0.5),
             send_buffer: draw.pick(buffers),
             receive_buffer: draw.pick(buffers),
+            max_segment: draw.chance(0.1).then(|| draw.pick(&[88, 536, 1200])),
+            cork: draw.chance(0.05),
+            quick_ack: draw.chance(0.1),
+            syn_retries: draw.chance(0.1).then(|| draw.pick(&[0, 1, 3])),
+            ..SocketOptions::default()
         }
     }
 }
