@@ -13,7 +13,7 @@ use crate::observe::{
 use crate::{Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber};
 
 /// An answer that waits for `transmit`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// A segment without data, the life it belongs to, and whether it was sent before.
     Segment(Segment<'static>, Option<LifeId>, bool),
@@ -26,7 +26,7 @@ pub(crate) enum Reply {
 }
 
 /// The stack's surroundings, handed to every step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context<O> {
     pub(crate) now: Instant,
     pub(crate) config: Config,
@@ -223,7 +223,7 @@ pub(crate) fn bare_segment(
 }
 
 /// So many a second, counted anew each second.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ChallengeBudget {
     second: u64,
     used: u32,

@@ -59,7 +59,7 @@ pub(crate) enum Owner {
 }
 
 /// How a connection left its slot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Exit {
     TimeWait(EnterTimeWait),
     Closed,
@@ -97,7 +97,7 @@ pub(crate) struct History {
 }
 
 /// A slot of the connection table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) life: LifeId,
     pub(crate) tuple: FourTuple,
@@ -152,6 +152,15 @@ impl Connection {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.state.is_none()
+    }
+
+    /// Bytes on the heap: data both ways, and what is remembered of segments in flight.
+    pub(crate) fn buffered(&self) -> usize {
+        let Self { send, receive, .. } = self;
+        send.buffer.capacity()
+            + send.queue.bytes_held()
+            + receive.buffer.capacity()
+            + receive.out_of_order()
     }
 
     /// TS.Recent, if timestamps are in use.

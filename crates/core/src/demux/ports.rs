@@ -39,7 +39,7 @@ impl Hold {
 const COUNTERS: usize = 256;
 
 /// Holders of local ports, and the counters of the double-hash port selection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ports {
     holds: HashMap<(IpAddr, u16), Hold, Keyed>,
     counters: [u16; COUNTERS],

@@ -40,7 +40,7 @@ const TIMESTAMPS: u8 = 1 << 1;
 const HELD: u8 = 1 << 2;
 
 /// SYN-RECEIVED after a passive OPEN.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SynReceived {
     tuple: FourTuple,
     pub(crate) iss: SeqNumber,
@@ -186,7 +186,7 @@ impl SynReceived {
 }
 
 /// Half-open connections, bounded by `Config::max_syn_received`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SynQueue {
     entries: Slab<SynReceived>,
     /// By SYN-ACKs sent again: each level is in the order of its deadlines.

@@ -5,6 +5,7 @@ mod arrival;
 mod calls;
 mod handshake;
 mod icmp;
+mod inspect;
 mod settle;
 mod slotless;
 mod time_wait;
@@ -60,7 +61,7 @@ pub enum Event {
 ///
 /// After any call, [`transmit`](Self::transmit) may have packets, [`next_event`](Self::next_event) events,
 /// and [`next_deadline`](Self::next_deadline) may be new.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stack<O: Observer = Silent> {
     cx: Context<O>,
     table: Table,

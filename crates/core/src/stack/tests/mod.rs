@@ -10,6 +10,7 @@ mod backlog;
 mod closing;
 mod ends;
 mod hostile;
+mod inspect;
 mod limits;
 mod network;
 mod options;
@@ -98,7 +99,7 @@ fn both(test: impl Fn(Family)) {
 }
 
 /// Remembers what it is told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Recorder {
     transitions: Vec<Transition>,
     discards: Vec<Discard>,
