@@ -34,7 +34,7 @@ mod wire;
 
 pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions};
 pub use congestion::{Algorithm, CongestionControl};
-pub use connection::arrows::{ARROWS, Arrow, diagram};
+pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
 pub use connection::{Call, CallResult, LastCall, Readiness, Shutdown, Status, Timer, TimerKind};
 pub use counters::Counters;
 pub use secrets::Secrets;

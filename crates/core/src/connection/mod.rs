@@ -340,4 +340,4 @@ impl Connection {
 }
 
 /// How often one connection may answer suspicious segments.
-const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
+pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
