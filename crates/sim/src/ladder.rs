@@ -222,7 +222,10 @@ impl fmt::Display for Ladder {
                 What::Segment { from, text, fate } => {
                     let [left, right] = &states;
                     let arrow = arrow(*from, text, *fate);
-                    writeln!(f, "{since:>TIME$}  {left:<STATE$}  {arrow}  {right:>STATE$}")?;
+                    writeln!(
+                        f,
+                        "{since:>TIME$}  {left:<STATE$}  {arrow}  {right:>STATE$}"
+                    )?;
                 }
                 What::Change {
                     side,
@@ -283,7 +286,11 @@ fn arrow(from: Side, text: &str, fate: Fate) -> String {
                 Fate::Old => "old",
                 _ => "",
             };
-            let end = if fate == Fate::Old { "≈≈" } else { "──" };
+            let end = if fate == Fate::Old {
+                "≈≈"
+            } else {
+                "──"
+            };
             let gap = if tail.is_empty() { "" } else { " " };
             format!("{tip}{line} {tail}{gap}{text} {end}")
         }

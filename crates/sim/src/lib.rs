@@ -5,6 +5,8 @@
 //! moment at which anything can happen.
 
 mod application;
+pub mod explore;
+pub mod ladder;
 mod node;
 pub mod script;
 pub mod sockets;
