@@ -117,6 +117,8 @@ pub struct Ladder {
     names: [String; 2],
     /// The states before the first event.
     states: [String; 2],
+    /// What a side is in when it has no connection, if that has another name than CLOSED.
+    rests: [Option<String>; 2],
     origin: Option<Instant>,
     events: Vec<Event>,
 }
@@ -131,6 +133,7 @@ impl Ladder {
         Self {
             names: [left.to_owned(), right.to_owned()],
             states: [String::new(), String::new()],
+            rests: [None, None],
             origin: None,
             events: Vec::new(),
         }
@@ -139,6 +142,11 @@ impl Ladder {
     /// Says what state a side is in before anything happens.
     pub fn begin_in(&mut self, side: Side, state: impl fmt::Display) {
         self.states[side.index()] = state.to_string();
+    }
+
+    /// Says what a side is in whenever its connection is CLOSED: a server goes on to LISTEN.
+    pub fn rests_in(&mut self, side: Side, state: impl fmt::Display) {
+        self.rests[side.index()] = Some(state.to_string());
     }
 
     /// Counts time from `origin` instead of the first event.
@@ -233,7 +241,8 @@ impl fmt::Display for Ladder {
                     to,
                     why,
                 } => {
-                    states[side.index()].clone_from(to);
+                    let rest = self.rests[side.index()].as_ref().filter(|_| to == "CLOSED");
+                    states[side.index()].clone_from(rest.unwrap_or(to));
                     let text = format!("{from} → {to}: {why}");
                     self.write_note(f, &since, *side, &text)?;
                 }
@@ -253,8 +262,8 @@ impl Ladder {
         text: &str,
     ) -> fmt::Result {
         let room = Self::WIDTH - TIME - 2;
-        // A note keeps to its own side as far as it can: a ladder is read by columns.
-        for (index, line) in wrap(text, room * 3 / 4).iter().enumerate() {
+        // A note keeps off the other side's states: a ladder is read by columns.
+        for (index, line) in wrap(text, room - 8).iter().enumerate() {
             let since = if index == 0 { since } else { "" };
             match side {
                 Side::Left => writeln!(f, "{since:>TIME$}  {line}")?,

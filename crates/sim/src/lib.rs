@@ -6,6 +6,7 @@
 
 mod application;
 pub mod explore;
+pub mod lab;
 pub mod ladder;
 mod node;
 pub mod script;

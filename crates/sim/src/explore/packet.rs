@@ -138,6 +138,9 @@ pub fn controls(flags: Flags) -> String {
 /// Numbers this close belong to the same ISN: more than any window, less than lies between two ISNs.
 pub(super) const NEAR: i32 = 1 << 17;
 
+/// Numbers further from every ISN are shown as they are.
+const SHOWN: i32 = 1 << 20;
+
 /// The ISNs there have been, so that numbers can be counted from them: two runs that differ only in their ISNs are the
 /// same to TCP, whose arithmetic is relative.
 #[derive(Clone, Debug, Default)]
@@ -183,16 +186,16 @@ impl Numbers {
     /// For people: `1` is the first number after the ISN, `old+1` that of an earlier incarnation, `1'` that of a later.
     #[must_use]
     pub fn name(&self, number: SeqNumber) -> String {
-        match self.place(number) {
-            Place::Near(side, which, distance) => {
-                let (which, old) = (usize::from(which), self.old[usize::from(side)]);
-                if which < old {
-                    format!("old+{distance}")
-                } else {
-                    format!("{distance}{}", "'".repeat(which - old))
-                }
-            }
-            Place::Nowhere(number) => number.to_string(),
+        let isns = |side: usize| self.isns[side].iter().enumerate().map(move |it| (side, it));
+        let known = isns(0).chain(isns(1));
+        let nearest = known
+            .map(|(side, (which, isn))| (number.distance_from(*isn), which, self.old[side]))
+            .min_by_key(|(distance, ..)| distance.unsigned_abs());
+        match nearest {
+            Some((distance, ..)) if distance.abs() > SHOWN => number.0.to_string(),
+            Some((distance, which, old)) if which < old => format!("old+{distance}"),
+            Some((distance, which, old)) => format!("{distance}{}", "'".repeat(which - old)),
+            None => number.0.to_string(),
         }
     }
 }

@@ -28,6 +28,9 @@ pub fn tell<E: Endpoint>(scenario: &Scenario, root: &Net<E>, actions: &[Action])
         } else {
             StateName::Closed
         };
+        if listens {
+            ladder.rests_in(side, StateName::Listen);
+        }
         let view = root.end(side).connection();
         ladder.begin_in(side, view.map_or(idle, |view| view.state));
     }
