@@ -1,6 +1,7 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask explore`.
 
+mod explore;
 mod picture;
 mod setup;
 mod states;
@@ -36,6 +37,8 @@ enum Chore {
     },
     /// Draws docs/life.svg from a connection with curl.
     Picture,
+    /// Drives two stacks through everything that may happen to a connection, up to bounds.
+    Explore(explore::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -59,6 +62,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Test(options) => test::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Picture => picture::run(&root),
+        Chore::Explore(options) => explore::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }

@@ -111,3 +111,54 @@ fn event(ladder: &Ladder, event: &Event) -> Value {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(name: &str) -> LabArgs {
+        LabArgs {
+            name: name.to_owned(),
+            json: false,
+            capture: None,
+        }
+    }
+
+    #[test]
+    fn an_unknown_experiment_is_answered_by_the_list() {
+        let failure = lab(&args("why-five")).unwrap_err();
+        assert_eq!(failure.status(), Failure::USAGE);
+        let said = failure.to_string();
+        assert!(said.starts_with("there is no experiment `why-five`; there are why-three, "));
+        assert!(EXPERIMENTS.iter().all(|it| said.contains(it.name)));
+    }
+
+    #[test]
+    fn the_list_names_each_with_its_question() {
+        let text = list(false);
+        assert_eq!(text.lines().count(), EXPERIMENTS.len());
+        assert!(text.starts_with("why-three          Why does a handshake take three messages"));
+        let parsed: Value = serde_json::from_str(&list(true)).unwrap();
+        assert_eq!(parsed[1]["name"], "lost-third-ack");
+    }
+
+    #[test]
+    fn events_and_table_are_told_as_json() {
+        let experiment = find("three-or-four").unwrap();
+        let told = as_json(&experiment, &experiment.run());
+        let events = told["scenes"][0]["events"].as_array().unwrap();
+        assert_eq!(events[0]["to"], "FIN-WAIT-1");
+        assert_eq!(events[1]["segment"], "FIN,ACK seq 1 ack 1");
+        assert_eq!(events[1]["fate"], "delivered");
+        assert_eq!(told["table"][1]["segments"], "3");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_is_told_first() {
+        let path = std::env::temp_dir().join("estab-lab-no-such-directory/x.pcapng");
+        let mut args = args("three-or-four");
+        args.capture = Some(path);
+        let failure = lab(&args).unwrap_err();
+        assert!(failure.to_string().contains("make its directory first"));
+    }
+}

@@ -17,11 +17,11 @@ pub(super) fn run() -> Outcome {
         let _read = stage.read_all(Side::Right, server);
         stage.note(Side::Right, "… and forgets the socket");
     });
-    let leaks = row("a leak: it never closes", leak, socket);
+    let leaks = row("leaks: never closes", leak, socket);
     let (slow, socket) = visit(|stage, _| {
         stage.note(Side::Right, "the application is busy with other clients");
     });
-    let overloads = row("an overload: it has not come to read", slow, socket);
+    let overloads = row("overloaded: reads later", slow, socket);
     let (leak, first, leaked) = leaks;
     let (slow, second, delayed) = overloads;
     Outcome {

@@ -26,7 +26,7 @@ struct Case {
 pub(super) fn run() -> Outcome {
     let cases = [
         Case {
-            name: "no TIME-WAIT",
+            name: "none",
             caption: "Without TIME-WAIT: the client uses its port again at once.",
             time_wait: Duration::ZERO,
             timestamps: false,
@@ -38,7 +38,7 @@ pub(super) fn run() -> Outcome {
             timestamps: false,
         },
         Case {
-            name: "no TIME-WAIT, timestamps",
+            name: "none, timestamps",
             caption: "Without TIME-WAIT, but with timestamps: the old segment gives itself away.",
             time_wait: Duration::ZERO,
             timestamps: true,
@@ -129,7 +129,7 @@ impl Case {
                 grouped(heard.len() - old),
                 grouped(old)
             );
-            (text, "corrupted, and nobody notices")
+            (text, "corrupted")
         } else {
             (format!("{} new bytes", grouped(heard.len())), "safe")
         };

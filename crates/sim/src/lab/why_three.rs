@@ -34,25 +34,16 @@ pub(super) fn run() -> Outcome {
             }
         }
         let flood = Flood::on_thin(messages, &cost);
-        rows.push(row(
-            &messages.to_string(),
-            &flood,
-            round_trips(messages),
-            states,
-            &found,
-        ));
+        let race = round_trips([Thin::new(messages, false), Thin::new(messages, true)]);
+        rows.push(row(&messages.to_string(), &flood, race, states, &found));
     }
     let (asked, records) = asked_back();
     let caption = "Three messages, estab's core: asked to confirm the old SYN, the client says no.";
     scenes.push((caption.to_owned(), asked));
     let (states, found) = real_core();
-    rows.push(row(
-        "3: estab",
-        &Flood::on_the_core(),
-        round_trips(3),
-        states,
-        &found,
-    ));
+    let world = Scenario::handshakes()[0].clone().real(Mutation::None);
+    let race = round_trips(Side::BOTH.map(|side| world.end(side).clone()));
+    rows.push(row("3: estab", &Flood::on_the_core(), race, states, &found));
     Outcome {
         scenes,
         table: Some(Table {
@@ -272,9 +263,8 @@ impl Flood {
 }
 
 /// Round trips from `connect` until the server's application has a byte, over a perfect wire.
-fn round_trips(messages: u8) -> f64 {
+fn round_trips<E: Endpoint>(mut ends: [E; 2]) -> f64 {
     let latency = Duration::from_millis(10);
-    let mut ends = [Thin::new(messages, false), Thin::new(messages, true)];
     let mut wire: Vec<(Instant, usize, Packet)> = Vec::new();
     let mut now = NOW;
     ends[0].connect(now);
