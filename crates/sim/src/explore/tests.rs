@@ -175,3 +175,52 @@ fn the_earlier_incarnation_is_remembered_whole() {
         "{said:?}"
     );
 }
+
+/// Where everything that may happen next leads.
+fn successors(net: &Net<CoreEnd>, scenario: &Scenario) -> Vec<u64> {
+    let lead = |action| {
+        let mut next = net.clone();
+        next.apply(action, scenario);
+        next.fingerprint(true)
+    };
+    let mut all: Vec<_> = net.actions(scenario).into_iter().map(lead).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// States of one fingerprint must go on alike, or the exploration would leave out what it has not seen.
+#[test]
+fn states_that_are_taken_for_the_same_go_on_alike() {
+    for (name, bounds) in [
+        ("passive-open", DUPLICATE),
+        ("server-closes", LOSS),
+        ("close-while-opening", DELAY),
+    ] {
+        let mut scenario = Scenario::named(name).unwrap().within(bounds);
+        let mut root = scenario.real(Mutation::None);
+        let mut seen = std::collections::HashMap::new();
+        let mut met_again = 0;
+        seen.insert(root.fingerprint(true), successors(&root, &scenario));
+        let mut queue = vec![root];
+        while let Some(net) = queue.pop() {
+            for action in net.actions(&scenario) {
+                let mut next = net.clone();
+                next.apply(action, &scenario);
+                next.clear_news();
+                let then = successors(&next, &scenario);
+                match seen.get(&next.fingerprint(true)) {
+                    Some(known) => {
+                        met_again += 1;
+                        assert_eq!(*known, then, "{name}: {action:?}");
+                    }
+                    None => {
+                        seen.insert(next.fingerprint(true), then);
+                        queue.push(next);
+                    }
+                }
+            }
+        }
+        assert!(met_again > 100, "{name}: {met_again}");
+    }
+}

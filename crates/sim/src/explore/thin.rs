@@ -311,7 +311,7 @@ impl Thin {
         } else {
             if packet.seq == known.rcv_nxt {
                 known.received.extend_from_slice(&packet.data);
-                known.rcv_nxt = known.rcv_nxt + packet.len();
+                known.rcv_nxt += packet.len();
             }
             self.acknowledge();
         }
@@ -419,7 +419,7 @@ impl Endpoint for Thin {
             return false;
         }
         known.written = Some(byte);
-        known.snd_nxt = known.snd_nxt + 1;
+        known.snd_nxt += 1;
         self.send_own();
         self.arm(now, 0);
         true

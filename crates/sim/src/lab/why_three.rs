@@ -276,13 +276,11 @@ fn round_trips<E: Endpoint>(mut ends: [E; 2]) -> f64 {
         if ends[1].read(now) != crate::explore::Read::Nothing {
             break;
         }
-        for side in 0..2 {
+        for (side, end) in ends.iter_mut().enumerate() {
             let mut sent = Vec::new();
-            ends[side].transmit(now, &mut sent);
-            wire.extend(
-                sent.into_iter()
-                    .map(|packet| (now + latency, 1 - side, packet)),
-            );
+            end.transmit(now, &mut sent);
+            let arrive = |packet| (now + latency, 1 - side, packet);
+            wire.extend(sent.into_iter().map(arrive));
         }
         let Some(next) = wire.iter().map(|(at, ..)| *at).min() else {
             break;
