@@ -1,7 +1,10 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask explore`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask fuzz`,
+//! `cargo xtask explore`.
 
+mod conformance;
 mod explore;
+mod fuzz;
 mod picture;
 mod setup;
 mod states;
@@ -29,12 +32,16 @@ enum Chore {
     Setup,
     /// Runs every check a change must pass, then prints `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Runs libFuzzer on the fuzz targets; wants nightly and cargo-fuzz.
+    Fuzz(fuzz::Options),
     /// Draws docs/states.md from the code.
     StateDiagram {
         /// Only say whether it is up to date.
         #[arg(long)]
         check: bool,
     },
+    /// Runs the conformance scripts and writes docs/conformance.md and docs/differences-from-linux.md.
+    Conformance(conformance::Options),
     /// Draws docs/life.svg from a connection with curl.
     Picture,
     /// Drives two stacks through everything that may happen to a connection, up to bounds.
@@ -60,7 +67,9 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
     match chore {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
+        Chore::Fuzz(options) => fuzz::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
+        Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
         Chore::Explore(options) => explore::run(&root, &options),
         Chore::Tidy => tidy::run(&root),

@@ -13,6 +13,7 @@ mod lives;
 mod private_network;
 mod program;
 mod run;
+mod script;
 mod serve;
 mod services;
 mod signals;
@@ -44,6 +45,7 @@ fn run_command_line() -> Result<ExitCode, Failure> {
         Command::Serve(args) => serve::serve(args)?,
         Command::Ss(args) => return Ok(ss::run(&args)),
         Command::Connect(args) => connect::connect(args)?,
+        Command::Script(args) => script::script(&args)?,
         Command::Lab(args) => lab::lab(&args)?,
     };
     Ok(ExitCode::from(status))

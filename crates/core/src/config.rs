@@ -6,6 +6,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::congestion::Algorithm;
+use crate::wire::Treatment;
 
 /// The settings of a stack. Every table is bounded here.
 #[derive(Clone, Debug)]
@@ -16,6 +17,9 @@ pub struct Config {
     pub mtu: usize,
     /// 2·MSL: how long TIME-WAIT lasts (RFC 9293 §3.6.1). Zero skips TIME-WAIT; at most 10 days.
     pub time_wait: Duration,
+    /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so none is kept; but a zero would look
+    /// like a receiver in trouble to whoever reads a capture.
+    pub time_wait_window: u16,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
     /// How many connections there may be, TIME-WAIT and half-open ones not counted.
@@ -44,10 +48,13 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// The bounds of the retransmission timeout (RFC 6298).
     pub rto: RtoBounds,
-    /// How long a delayed ACK waits: below 500 ms (RFC 9293 §3.8.6.3).
+    /// How long a delayed ACK waits: at most 499 ms (RFC 9293 §3.8.6.3, MUST-40).
     pub delayed_ack: Duration,
     /// How many of the first segments are acknowledged at once. 0 is plain RFC 9293.
     pub quick_acks: u8,
+    /// Whether the peer's FIN is acknowledged at once. Else its ACK may be delayed like that of data, so that an
+    /// application that closes at once lets its FIN ride on it.
+    pub quick_fin_acks: bool,
     /// Challenge ACKs a second, over all connections (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Whether to offer timestamps (RFC 7323).
@@ -58,6 +65,14 @@ pub struct Config {
     pub sack: bool,
     /// The congestion control of new connections.
     pub congestion: Algorithm,
+    /// TTL, or hop limit, of what is sent (RFC 9293 §3.9.2.1, MUST-49), where the socket has no other.
+    pub ttl: u8,
+    /// The initial congestion window, in segments: 10 (RFC 6928 §2). Zero counts as 1.
+    pub initial_window: u8,
+    /// The largest receive buffer that sockets will ask for later, in bytes: the window scale offered lets it
+    /// be used (RFC 7323 §2.3), as Linux does for `tcp_rmem[2]` and FreeBSD for `maxsockbuf`. A socket's own
+    /// buffer counts where it is larger.
+    pub max_receive_buffer: usize,
 }
 
 impl Default for Config {
@@ -66,6 +81,7 @@ impl Default for Config {
             addresses: Vec::new(),
             mtu: 1500,
             time_wait: Duration::from_secs(60),
+            time_wait_window: 512,
             reset_ends_time_wait: false,
             max_connections: 65_536,
             max_syn_received: 4_096,
@@ -82,11 +98,36 @@ impl Default for Config {
             rto: RtoBounds::default(),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
+            quick_fin_acks: false,
             challenge_acks_per_second: 1_000,
             timestamps: true,
             window_scaling: true,
             sack: true,
             congestion: Algorithm::default(),
+            ttl: 64,
+            initial_window: 10,
+            max_receive_buffer: 0,
+        }
+    }
+}
+
+impl Config {
+    /// "The delay MUST be less than 0.5 seconds" (RFC 9293 §3.8.6.3, MUST-40).
+    const LONGEST_DELAYED_ACK: Duration = Duration::from_millis(499);
+
+    /// The settings with times brought into range.
+    pub(crate) fn clamped(mut self) -> Self {
+        self.delayed_ack = self.delayed_ack.min(Self::LONGEST_DELAYED_ACK);
+        self
+    }
+
+    /// How IP is to treat what a socket sends, or what the stack sends for none.
+    pub(crate) fn treatment(&self, socket: Option<&SocketOptions>) -> Treatment {
+        let ttl = socket.and_then(|options| options.ttl).unwrap_or(self.ttl);
+        Treatment {
+            hop_limit: ttl.max(1),
+            // RFC 3168 §5: the lower two bits would say that ECN is understood.
+            traffic_class: socket.map_or(0, |options| options.traffic_class & 0xfc),
         }
     }
 }
@@ -100,6 +141,9 @@ pub struct RtoBounds {
     pub min: Duration,
     /// The most, also after back-off.
     pub max: Duration,
+    /// Whether `min` bounds the part of the variation alone, as RFC 6298 §2.3's G does, and not the sum: RTO then
+    /// lies at least `min` above SRTT. Linux and FreeBSD count so.
+    pub min_above_rtt: bool,
 }
 
 impl Default for RtoBounds {
@@ -108,6 +152,7 @@ impl Default for RtoBounds {
             initial: Duration::from_secs(1),
             min: Duration::from_millis(200),
             max: Duration::from_secs(120),
+            min_above_rtt: false,
         }
     }
 }
@@ -140,17 +185,33 @@ pub struct SocketOptions {
     pub nodelay: bool,
     /// Probes a silent peer.
     pub keep_alive: Option<KeepAlive>,
-    /// How long sent data may stay unacknowledged before the connection ends (RFC 5482). Zero is none.
+    /// How long sent data may stay unacknowledged before the connection ends, instead of
+    /// [`data_retries`](Config::data_retries) (RFC 9293 §3.8.3, MUST-21; RFC 5482). Zero is none.
     pub user_timeout: Option<Duration>,
+    /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
+    pub syn_retries: Option<u8>,
     /// What `close` does: `None` sends what is left in the background; zero sends a RST; any other time
     /// sends a RST when that time passes before everything is acknowledged.
     pub linger: Option<Duration>,
-    /// Lets `listen` take a port that connections of an earlier listener still hold.
+    /// Lets `listen` take a port that connections of an earlier listener still hold, and `connect` with a local
+    /// port take the place of the same connection in TIME-WAIT, if timestamps keep the two apart.
     pub reuse_address: bool,
     /// Bytes the application may write ahead of the peer's acknowledgments.
     pub send_buffer: usize,
     /// Bytes that may wait for the application; bounds the window we offer.
     pub receive_buffer: usize,
+    /// The largest segment offered to the peer and sent to it (Linux's TCP_MAXSEG), in data bytes and options:
+    /// 88 to 32,767. What was offered stays; what is sent follows at once.
+    pub max_segment: Option<u16>,
+    /// Only full segments leave, until this is taken back, the sending side is closed, or 200 ms have passed
+    /// since everything before was acknowledged (Linux's TCP_CORK).
+    pub cork: bool,
+    /// Every segment with data is acknowledged at once (Linux's TCP_QUICKACK, which wears off there).
+    pub quick_ack: bool,
+    /// TTL, or hop limit (RFC 9293 §3.9.2.1, MUST-49); `None` is the stack's, zero counts as 1.
+    pub ttl: Option<u8>,
+    /// DSCP, in the upper six bits: IPv4's type of service, IPv6's traffic class. The lower two are ECN's.
+    pub traffic_class: u8,
 }
 
 impl Default for SocketOptions {
@@ -159,10 +220,16 @@ impl Default for SocketOptions {
             nodelay: false,
             keep_alive: None,
             user_timeout: None,
+            syn_retries: None,
             linger: None,
             reuse_address: false,
             send_buffer: 256 * 1024,
             receive_buffer: 256 * 1024,
+            max_segment: None,
+            cork: false,
+            quick_ack: false,
+            ttl: None,
+            traffic_class: 0,
         }
     }
 }
@@ -177,6 +244,7 @@ impl SocketOptions {
 
     /// The options with sizes and times brought into range.
     pub(crate) fn clamped(mut self) -> Self {
+        self.max_segment = self.max_segment.map(|most| most.clamp(88, 32_767));
         self.user_timeout = self.user_timeout.filter(|limit| !limit.is_zero());
         if let Some(keep_alive) = &mut self.keep_alive {
             keep_alive.idle = keep_alive.idle.max(Self::LEAST_KEEP_ALIVE);

@@ -10,13 +10,16 @@ use crate::observe::{
     Cause, Direction, Discard, DiscardReason, LifeId, Observer, Refusal, RefusalReason,
     ResetReason, ResetSent, Seen, StateName, Transition,
 };
-use crate::{Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber};
+use crate::wire::Treatment;
+use crate::{
+    Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber, SocketOptions,
+};
 
 /// An answer that waits for `transmit`.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// A segment without data, the life it belongs to, and whether it was sent before.
-    Segment(Segment<'static>, Option<LifeId>, bool),
+    /// A segment without data, the life it belongs to, whether it was sent before, and how IP is to treat it.
+    Segment(Segment<'static>, Option<LifeId>, bool, Treatment),
     /// An echo reply to this request.
     Echo {
         source: IpAddr,
@@ -146,7 +149,7 @@ impl<O: Observer> Context<O> {
     pub(crate) fn reply(&mut self, reply: Reply) {
         if self.replies.len() >= self.config.max_replies {
             let (tuple, life) = match &reply {
-                Reply::Segment(segment, life, _) => (Some(segment.tuple), *life),
+                Reply::Segment(segment, life, ..) => (Some(segment.tuple), *life),
                 Reply::Echo { .. } => (None, None),
             };
             self.discard(tuple, life, DiscardReason::ReplyQueueFull);
@@ -164,22 +167,29 @@ impl<O: Observer> Context<O> {
     }
 
     /// Sends a RST that follows the rules of RFC 9293 §3.5.2 for a segment of no connection.
-    pub(crate) fn reset_for(&mut self, segment: &Segment<'_>, reason: ResetReason) {
+    /// `listener`: the options of the socket it came for, if there is one.
+    pub(crate) fn reset_for(
+        &mut self,
+        segment: &Segment<'_>,
+        reason: ResetReason,
+        listener: Option<&SocketOptions>,
+    ) {
         let (seq, ack, flags) = if segment.has(Flags::ACK) {
             (segment.ack, SeqNumber(0), Flags::RST)
         } else {
             (SeqNumber(0), segment.end(), Flags::RST | Flags::ACK)
         };
-        self.reset(None, segment.tuple, (seq, ack, flags), reason);
+        self.reset(None, segment.tuple, (seq, ack, flags), reason, listener);
     }
 
-    /// Sends a RST.
+    /// Sends a RST, by the options of the socket it is sent for.
     pub(crate) fn reset(
         &mut self,
         life: Option<LifeId>,
         tuple: FourTuple,
         (seq, ack, flags): (SeqNumber, SeqNumber, Flags),
         reason: ResetReason,
+        socket: Option<&SocketOptions>,
     ) {
         self.counters.resets[reason as usize] += 1;
         self.counters.out_rsts += 1;
@@ -193,6 +203,7 @@ impl<O: Observer> Context<O> {
             bare_segment(tuple, seq, ack, flags),
             life,
             false,
+            self.config.treatment(socket),
         ));
     }
 

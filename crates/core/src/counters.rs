@@ -41,7 +41,7 @@ pub struct Counters {
     pub tcp_synack_retrans: u64,
     /// Connections that entered TIME-WAIT.
     pub time_waited: u64,
-    /// Connections in TIME-WAIT that gave way to a new SYN.
+    /// Connections in TIME-WAIT that gave way to a new SYN, the peer's or ours.
     pub tw_recycled: u64,
     /// Echo requests answered.
     pub icmp_echoes: u64,

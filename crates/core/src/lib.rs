@@ -21,6 +21,9 @@ mod context;
 mod counters;
 mod demux;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 pub mod observe;
 mod secrets;
@@ -35,7 +38,10 @@ mod wire;
 pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions};
 pub use congestion::{Algorithm, CongestionControl};
 pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
-pub use connection::{Call, CallResult, LastCall, Readiness, Shutdown, Status, Timer, TimerKind};
+pub use connection::{
+    Call, CallResult, CongestionState, LastCall, Outstanding, Readiness, Shutdown, Status, Timer,
+    TimerKind,
+};
 pub use counters::Counters;
 pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};

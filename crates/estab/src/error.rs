@@ -96,7 +96,7 @@ impl From<Error> for io::Error {
 /// The kind std gives for a connection that ended like this.
 fn kind_of(cause: Cause) -> ErrorKind {
     match cause {
-        Cause::ResetInSynSent => ErrorKind::ConnectionRefused,
+        Cause::ResetInSynSent | Cause::Refused => ErrorKind::ConnectionRefused,
         Cause::Reset | Cause::ResetInTimeWait | Cause::OtherSyn => ErrorKind::ConnectionReset,
         Cause::SynRetries
         | Cause::SynAckRetries
@@ -130,6 +130,7 @@ mod tests {
     fn kinds_are_those_of_the_operating_system() {
         let kind = |cause| io::Error::from(Error::Ended(cause)).kind();
         assert_eq!(kind(Cause::ResetInSynSent), ErrorKind::ConnectionRefused);
+        assert_eq!(kind(Cause::Refused), ErrorKind::ConnectionRefused);
         assert_eq!(kind(Cause::SynRetries), ErrorKind::TimedOut);
         assert_eq!(kind(Cause::UserTimeout), ErrorKind::TimedOut);
         assert_eq!(kind(Cause::Unreachable), ErrorKind::HostUnreachable);

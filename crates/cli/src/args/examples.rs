@@ -7,6 +7,7 @@ Examples:
   estab serve                                 be a host on the interface estab0
   estab ss state close-wait                   list a running host's connections
   estab connect 198.18.0.2 22                 connect to a server of the kernel's
+  estab script close.pkt                      run a packetdrill script in virtual time
   estab lab why-three                         see why a handshake takes three messages
 
 `estab COMMAND --help` tells more of each.";

@@ -14,6 +14,7 @@ use estab_device::{Impairment, IpNet};
 
 use crate::failure::Failure;
 use crate::interface;
+use crate::script::args::ScriptArgs;
 use crate::ss::args::SsArgs;
 
 /// TCP you can see: a TCP in user space that tells the whole life of every connection.
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Ss(SsArgs),
     Connect(ConnectArgs),
+    Script(Box<ScriptArgs>),
     Lab(LabArgs),
 }
 
@@ -264,7 +266,7 @@ pub(crate) fn parse(
             Ok(None)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::usage(
-            "a subcommand is missing: run, serve, ss, connect or lab; see estab --help",
+            "a subcommand is missing: run, serve, ss, connect, script or lab; see estab --help",
         )),
         _ => Err(Failure::usage(one_line(&error.render().to_string()))),
     }

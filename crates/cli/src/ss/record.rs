@@ -81,7 +81,8 @@ pub(crate) struct Info {
     pub(crate) in_flight: u32,
     pub(crate) cwnd: u32,
     pub(crate) ssthresh: u32,
-    pub(crate) recovery: String,
+    /// `open`, `disorder`, `cwr`, `recovery` or `loss`, as Linux calls them.
+    pub(crate) congestion: String,
     pub(crate) rtt_ns: Option<u64>,
     pub(crate) rttvar_ns: Option<u64>,
     pub(crate) latest_rtt_ns: Option<u64>,
@@ -96,7 +97,7 @@ pub(crate) struct Info {
     pub(crate) sack: bool,
     pub(crate) segments_in: u64,
     pub(crate) segments_out: u64,
-    pub(crate) retransmissions: u64,
+    pub(crate) retransmissions: u32,
     pub(crate) bytes_received: u64,
     pub(crate) bytes_acked: u64,
     /// How long ago the last segment was received.
@@ -237,7 +238,7 @@ impl CauseRecord {
 impl CallRecord {
     fn new(call: LastCall, now: Instant) -> Self {
         let (bytes, result) = match call.result {
-            CallResult::Done(bytes) => (Some(bytes as u64), "done"),
+            CallResult::Done(bytes) => (Some(u64::from(bytes)), "done"),
             CallResult::WouldBlock => (None, "would_block"),
             CallResult::Failed => (None, "failed"),
         };
@@ -264,7 +265,7 @@ impl Info {
             in_flight: status.in_flight,
             cwnd: status.cwnd,
             ssthresh: status.ssthresh,
-            recovery: status.recovery.to_owned(),
+            congestion: status.congestion.name().to_owned(),
             rtt_ns: status.rtt.map(nanos),
             rttvar_ns: status.rttvar.map(nanos),
             latest_rtt_ns: status.latest_rtt.map(nanos),

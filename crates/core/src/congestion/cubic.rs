@@ -45,10 +45,10 @@ struct Epoch {
 }
 
 impl Cubic {
-    /// With the initial window for `mss`.
-    pub(crate) fn new(mss: u32) -> Self {
+    /// With an initial window of `initial` segments of `mss`.
+    pub(crate) fn new(mss: u32, initial: u8) -> Self {
         Self {
-            window: Window::new(mss),
+            window: Window::new(mss, initial),
             w_max: 0,
             cwnd_prior: 0,
             epoch: None,
@@ -244,7 +244,7 @@ mod tests {
 
     impl Path {
         fn reduced_at(segments: u32, rtt_ms: u64) -> Self {
-            let mut cubic = Cubic::new(MSS);
+            let mut cubic = Cubic::new(MSS, 10);
             cubic.window.cwnd = segments * MSS;
             cubic.on_congestion(Instant::ZERO, segments * MSS);
             let rtt = Duration::from_millis(rtt_ms);

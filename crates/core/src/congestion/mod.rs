@@ -66,19 +66,21 @@ pub(crate) enum Congestion {
 }
 
 impl Congestion {
-    /// `algorithm` with the initial window for `mss`.
-    pub(crate) fn new(algorithm: Algorithm, mss: u32) -> Self {
+    /// `algorithm` with an initial window of `initial` segments of `mss`.
+    pub(crate) fn new(algorithm: Algorithm, mss: u32, initial: u8) -> Self {
         match algorithm {
-            Algorithm::Cubic => Self::Cubic(Cubic::new(mss)),
-            Algorithm::NewReno => Self::NewReno(NewReno::new(mss)),
+            Algorithm::Cubic => Self::Cubic(Cubic::new(mss, initial)),
+            Algorithm::NewReno => Self::NewReno(NewReno::new(mss, initial)),
         }
     }
 }
 
 /// IW, the initial window (RFC 6928 §2): ten segments, but of large ones no more than fit in 14,600
-/// bytes, or two. It is also the restart window after an idle period (RFC 5681 §4.1).
-pub(crate) fn initial_window(mss: u32) -> u32 {
-    (10 * mss).min((2 * mss).max(14_600))
+/// bytes, or two. Another number of segments is bounded likewise. It is also the restart window after an
+/// idle period (RFC 5681 §4.1).
+pub(crate) fn initial_window(mss: u32, segments: u8) -> u32 {
+    let segments = u32::from(segments.max(1));
+    (segments * mss).min((segments.min(2) * mss).max(segments * 1460))
 }
 
 macro_rules! chosen {
@@ -134,16 +136,25 @@ mod tests {
     const RTT: Option<Duration> = Some(Duration::from_millis(100));
 
     fn both() -> [Congestion; 2] {
-        [Algorithm::Cubic, Algorithm::NewReno].map(|it| Congestion::new(it, MSS))
+        [Algorithm::Cubic, Algorithm::NewReno].map(|it| Congestion::new(it, MSS, 10))
     }
 
     #[test]
     fn the_initial_window_is_that_of_rfc_6928() {
-        assert_eq!(initial_window(536), 5360);
-        assert_eq!(initial_window(1460), 14_600);
-        assert_eq!(initial_window(4000), 14_600);
-        assert_eq!(initial_window(9000), 18_000);
-        assert_eq!(initial_window(65_535), 131_070);
+        assert_eq!(initial_window(536, 10), 5360);
+        assert_eq!(initial_window(1460, 10), 14_600);
+        assert_eq!(initial_window(4000, 10), 14_600);
+        assert_eq!(initial_window(9000, 10), 18_000);
+        assert_eq!(initial_window(65_535, 10), 131_070);
+    }
+
+    #[test]
+    fn another_number_of_segments_is_bounded_likewise() {
+        assert_eq!(initial_window(1460, 4), 5840);
+        assert_eq!(initial_window(9000, 4), 18_000);
+        assert_eq!(initial_window(9000, 1), 9000);
+        assert_eq!(initial_window(9000, 0), 9000);
+        assert_eq!(initial_window(536, 255), 255 * 536);
     }
 
     #[test]
@@ -189,10 +200,10 @@ mod tests {
     fn an_idle_connection_starts_again_with_the_restart_window() {
         for mut control in both() {
             control.on_ack(Instant::ZERO, 8 * MSS, RTT, true);
-            control.on_idle(initial_window(MSS));
+            control.on_idle(initial_window(MSS, 10));
             assert_eq!(control.window(), 10 * MSS);
             control.on_timeout(Instant::ZERO, MSS, true);
-            control.on_idle(initial_window(MSS));
+            control.on_idle(initial_window(MSS, 10));
             assert_eq!(control.window(), MSS);
         }
     }
@@ -260,7 +271,7 @@ mod tests {
                             control.on_timeout(now, flight, first);
                             prop_assert_eq!(control.window(), mss);
                         }
-                        Step::Idle => control.on_idle(initial_window(mss)),
+                        Step::Idle => control.on_idle(initial_window(mss, 10)),
                         Step::Mss(new) => {
                             mss = new;
                             control.set_mss(mss);

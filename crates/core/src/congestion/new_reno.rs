@@ -15,10 +15,10 @@ pub(crate) struct NewReno {
 }
 
 impl NewReno {
-    /// With the initial window for `mss`.
-    pub(crate) fn new(mss: u32) -> Self {
+    /// With an initial window of `initial` segments of `mss`.
+    pub(crate) fn new(mss: u32, initial: u8) -> Self {
         Self {
-            window: Window::new(mss),
+            window: Window::new(mss, initial),
             bytes_acked: 0,
         }
     }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn congestion_avoidance_adds_a_segment_each_round_trip() {
-        let mut reno = NewReno::new(MSS);
+        let mut reno = NewReno::new(MSS, 10);
         reno.on_congestion(Instant::ZERO, 40 * MSS);
         assert_eq!((reno.window(), reno.ssthresh()), (20 * MSS, 20 * MSS));
         for round in 20..30 {
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn slow_start_after_a_timeout_ends_at_ssthresh() {
-        let mut reno = NewReno::new(MSS);
+        let mut reno = NewReno::new(MSS, 10);
         reno.on_timeout(Instant::ZERO, 8 * MSS, true);
         ack(&mut reno, MSS);
         ack(&mut reno, 2 * MSS);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_window_never_falls_below_two_segments_by_loss() {
-        let mut reno = NewReno::new(MSS);
+        let mut reno = NewReno::new(MSS, 10);
         reno.on_congestion(Instant::ZERO, MSS);
         assert_eq!(reno.window(), 2 * MSS);
     }

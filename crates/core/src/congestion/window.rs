@@ -14,16 +14,19 @@ pub(super) struct Window {
     pub(super) cwnd: u32,
     pub(super) ssthresh: u32,
     pub(super) mss: u32,
+    /// How many segments IW is.
+    initial: u8,
 }
 
 impl Window {
-    pub(super) fn new(mss: u32) -> Self {
+    pub(super) fn new(mss: u32, initial: u8) -> Self {
         let mss = mss.clamp(1, LARGEST_MSS);
         Self {
-            cwnd: initial_window(mss),
+            cwnd: initial_window(mss, initial),
             // RFC 5681 §3.1: "to the size of the largest possible advertised window".
             ssthresh: LARGEST,
             mss,
+            initial,
         }
     }
 
@@ -32,8 +35,8 @@ impl Window {
     /// (RFC 5681 §3.1).
     pub(super) fn set_mss(&mut self, mss: u32) {
         let mss = mss.clamp(1, LARGEST_MSS);
-        if self.cwnd == initial_window(self.mss) {
-            self.cwnd = initial_window(mss);
+        if self.cwnd == initial_window(self.mss, self.initial) {
+            self.cwnd = initial_window(mss, self.initial);
         } else if mss < self.mss {
             let segments = u64::from(self.cwnd) * u64::from(mss);
             self.cwnd = (segments / u64::from(self.mss)) as u32;
@@ -86,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_segment_size_of_the_path_changes_the_window() {
-        let mut window = Window::new(536);
+        let mut window = Window::new(536, 10);
         window.set_mss(1460);
         assert_eq!(window.cwnd, 14_600);
         window.grow(14_600);

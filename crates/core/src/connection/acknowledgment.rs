@@ -134,9 +134,11 @@ impl Connection {
             + u32::from(fin.is_some_and(|fin| fin.precedes(segment.ack)));
         let data = acked - controls;
         self.send.buffer.consume(data as usize);
+        self.send.urgent_ahead = self.send.urgent_ahead.saturating_sub(data);
         let taken = self.send.queue.acknowledge(segment.ack);
         self.measure(now, segment, taken.sent_at);
-        if old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none() {
+        let resent = old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none();
+        if resent && !self.first_syn_sufficed(cx, segment) {
             self.send.rtt.syn_was_retransmitted();
             self.send.start_with_one_segment();
         }
@@ -154,6 +156,17 @@ impl Connection {
             self.recover_or_grow(now, segment.ack, data, old.nxt - old.una);
         }
         self.arm_retransmission(now);
+    }
+
+    /// RFC 3522 §3.2, step 4: the SYN,ACK echoes a timestamp from before our SYN was sent again, so that none was
+    /// lost and the path is merely long.
+    fn first_syn_sufficed<O: Observer>(&self, cx: &Context<O>, segment: &Segment<'_>) -> bool {
+        let (Some(ours), Some(theirs)) = (self.timestamps, segment.options.timestamps) else {
+            return false;
+        };
+        let again_at = self.history.opened_at + cx.config.rto.initial;
+        let again = ours.offset.wrapping_add(again_at.as_millis() as u32);
+        (theirs.echo.wrapping_sub(again) as i32) < 0
     }
 
     /// A round trip: of a segment sent once (RFC 6298 §3), else by its timestamp (RFC 7323 §4).

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use super::state::{Next, Rcv, State};
 use super::timeout::Deadline;
-use super::{Connection, Owner, Readiness};
+use super::{Connection, Owner, Readiness, urgent};
 use crate::context::Context;
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
-use crate::{Flags, Segment, SeqNumber};
+use crate::{Flags, Instant, SackBlock, Segment, SeqNumber};
 
 impl Connection {
     /// Takes an arriving segment that was found to belong to this connection.
@@ -27,7 +27,7 @@ impl Connection {
 
     /// Takes the segment that completed the passive handshake: it may have data and a FIN.
     pub(crate) fn arrive_first<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
-        self.history.segs_in += 1;
+        self.history.count_arrival(segment.payload.len());
         let _ = self.arrive_synchronized(cx, segment);
         if self.state.is_some() {
             self.arm_delayed_ack(cx);
@@ -59,6 +59,8 @@ impl Connection {
             *segment
         };
         self.check_timestamps(cx, &segment)?;
+        let urgent = urgent::pointer(&segment);
+        let duplicate = self.received_before(&segment);
         let mut segment = self.check_sequence(cx, segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
@@ -68,6 +70,10 @@ impl Connection {
             segment.seq = segment.seq - 1;
         }
         self.check_ack(cx, &segment)?;
+        self.take_urgent(urgent);
+        if let Some(duplicate) = duplicate {
+            self.receive.report_duplicate(duplicate);
+        }
         self.take_text(cx, &segment)?;
         self.take_fin(cx);
         Some(())
@@ -169,10 +175,21 @@ impl Connection {
         cx: &mut Context<O>,
         segment: &Segment<'_>,
     ) {
+        if let Some(duplicate) = self.received_before(segment) {
+            self.receive.report_duplicate(duplicate);
+        }
         let has_text = !segment.payload.is_empty() || segment.has(Flags::FIN);
         if has_text || self.may_challenge(cx) {
             self.receive.owe_ack_now();
         }
+    }
+
+    /// What of a segment's data was received before (RFC 2883).
+    fn received_before(&self, segment: &Segment<'_>) -> Option<SackBlock> {
+        let start = segment.data_seq();
+        let end = start + segment.payload.len() as u32;
+        self.receive
+            .received_before(self.state().rcv()?, start, end)
     }
 
     /// Second step: RST (RFC 5961 §3.2).
@@ -236,12 +253,11 @@ impl Connection {
                 open.snd.una.precedes(segment.ack) && segment.ack.precedes_or_is(open.snd.nxt);
             if !acceptable {
                 self.discard(cx, DiscardReason::AckUnacceptable);
-                cx.reset_for(segment, ResetReason::AckUnacceptable);
+                cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
                 return None;
             }
             self.transition(cx, Cause::AckOfSyn, State::syn_acked);
-            self.readiness |= Readiness::WRITABLE;
-            self.arm_keep_alive(cx.now);
+            self.established(cx.now);
             let wnd = self.scaled_window(segment);
             if let Some(snd) = self.state_mut().snd_mut() {
                 snd.update_window(wnd, segment.seq, segment.ack);
@@ -252,23 +268,24 @@ impl Connection {
         self.state.is_some().then_some(())
     }
 
-    /// Seventh step: the data. The sixth, URG, asks for nothing: urgent data is ordinary data here.
+    /// Seventh step: the data.
     fn take_text<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) -> Option<()> {
         let has_fin = segment.has(Flags::FIN);
         if segment.payload.is_empty() && !has_fin {
             return Some(());
         }
         if !self.state().can_receive() {
-            // After the peer's FIN: "This should not occur". The window check has cut old data off.
+            // After the peer's FIN: "This should not occur since a FIN has been received from the remote side.
+            // Ignore the segment text." The window check has cut old data off.
             self.discard(cx, DiscardReason::AfterFin);
-            self.receive.owe_ack_now();
             return None;
         }
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
                 let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
-                cx.reset(Some(self.life), self.tuple, numbers, reason);
+                let options = Some(&self.options);
+                cx.reset(Some(self.life), self.tuple, numbers, reason, options);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }
@@ -305,6 +322,10 @@ impl Connection {
             None => self.discard(cx, DiscardReason::ReassemblyFull),
             Some(taken) => {
                 self.history.bytes_received += u64::from(taken);
+                if in_order {
+                    self.history.data_received_at = cx.now;
+                    self.receive.measure_segment(data.len());
+                }
                 if taken > 0 && self.may_deliver() {
                     self.readiness |= Readiness::READABLE;
                 }
@@ -325,9 +346,14 @@ impl Connection {
             }
             return;
         }
-        self.receive.owe_ack_for_fin();
+        if cx.config.quick_fin_acks {
+            self.receive.owe_ack_now();
+        } else {
+            self.receive.owe_ack_for_fin();
+        }
         self.receive.forget_out_of_order();
         self.receive.finished = true;
+        self.receive.cut_urgent();
         self.readiness |= Readiness::READABLE;
         // An ACK of our own FIN, riding on the same segment, was taken in the fifth step.
         self.transition(cx, Cause::Fin, State::fin_arrived);
@@ -353,7 +379,7 @@ impl Connection {
         }
         if has_ack && !acceptable {
             self.discard(cx, DiscardReason::AckUnacceptable);
-            cx.reset_for(segment, ResetReason::AckUnacceptable);
+            cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
             return None;
         }
         if !segment.has(Flags::SYN) {
@@ -371,9 +397,8 @@ impl Connection {
                 stay => Next::Stay(stay),
             });
             self.advance_una(cx, segment);
-            self.readiness |= Readiness::WRITABLE;
             self.receive.owe_ack_now();
-            self.arm_keep_alive(cx.now);
+            self.established(cx.now);
         } else {
             self.transition(cx, Cause::SimultaneousSyn, |state| match state {
                 State::SynSent(sent) => {
@@ -391,6 +416,14 @@ impl Connection {
         Some(())
     }
 
+    /// The connection is made: idle times count from here.
+    fn established(&mut self, now: Instant) {
+        self.readiness |= Readiness::WRITABLE;
+        self.send.data_sent_at = now;
+        self.history.data_received_at = now;
+        self.arm_keep_alive(now);
+    }
+
     /// Data and FIN on a SYN or SYN,ACK are kept: delivered once established (RFC 9293 §3.10.7.3).
     fn take_text_of_syn<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
         let mut text = *segment;
@@ -406,7 +439,7 @@ impl Connection {
     }
 
     /// Our SYN goes out again, now as a SYN,ACK, with a patience of its own.
-    fn answer_simultaneous_syn(&mut self, now: crate::Instant) {
+    fn answer_simultaneous_syn(&mut self, now: Instant) {
         self.send.queue.mark_all_lost();
         self.send.urgent = true;
         self.send.timeouts = 0;

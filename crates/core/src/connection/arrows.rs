@@ -144,10 +144,12 @@ fn is_abrupt(cause: Cause) -> bool {
             | FinWait2Timeout
             | TimeWaitEvicted
             | TimeWaitSkipped
+            | Reconnect
             | Shed
             | AcceptOverflow
             | NoMemory
             | Unreachable
+            | Refused
             | Shutdown
     )
 }

@@ -35,7 +35,7 @@ impl Connection {
             self.offer_larger_window();
         }
         let outcome = match result {
-            Ok(length) => CallResult::Done(length),
+            Ok(length) => CallResult::Done(length as u32), // no buffer is larger
             Err(ReadError::WouldBlock) => CallResult::WouldBlock,
             Err(_) => CallResult::Failed,
         };
@@ -45,7 +45,10 @@ impl Connection {
 
     fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
-            return Ok(self.receive.buffer.read(into));
+            let most = into.len().min(self.receive.readable_at_once());
+            let length = self.receive.buffer.read(&mut into[..most]);
+            self.receive.urgent = self.receive.urgent.saturating_sub(length as u32);
+            return Ok(length);
         }
         self.read_nothing()
     }
@@ -71,7 +74,8 @@ impl Connection {
     /// Like `read`, but leaves the bytes.
     pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
-            return Ok(self.receive.buffer.peek(into));
+            let most = into.len().min(self.receive.readable_at_once());
+            return Ok(self.receive.buffer.peek(&mut into[..most]));
         }
         self.read_nothing()
     }
@@ -124,7 +128,7 @@ impl Connection {
     ) -> Result<usize, WriteError> {
         let result = self.put_bytes(cx.now, data);
         let outcome = match result {
-            Ok(length) => CallResult::Done(length),
+            Ok(length) => CallResult::Done(length as u32), // no buffer is larger
             Err(WriteError::WouldBlock) => CallResult::WouldBlock,
             Err(_) => CallResult::Failed,
         };
@@ -243,13 +247,26 @@ impl Connection {
     /// Changes the options. A smaller receive buffer takes effect as the application reads.
     pub(crate) fn set_options(&mut self, now: Instant, options: SocketOptions) {
         let options = options.clamped();
-        self.send.capacity = options.send_buffer;
+        self.send.set_capacity(options.send_buffer);
         self.receive.set_capacity(options.receive_buffer);
+        let limited = self.options.max_segment != options.max_segment;
+        let has_more_room = self.options.receive_buffer < options.receive_buffer;
+        // "Setting this option forces an explicit flush of pending output, even if TCP_CORK is currently set"
+        // (Linux, tcp(7)).
+        let waits = self.state.as_ref().and_then(State::snd);
+        let waits = waits.is_some_and(|snd| snd.nxt.precedes(self.send.data_end(snd)));
+        self.send.uncorked |= waits && options.nodelay && !self.options.nodelay;
+        self.receive.set_quick(options.quick_ack);
         self.options = options;
+        if limited {
+            self.set_segment_sizes();
+        }
         if self.state.as_ref().is_some_and(State::is_synchronized) {
-            self.timers.keep_alive_probes = 0;
+            self.keep_alive_probes = 0;
             self.arm_keep_alive(now);
-            self.offer_larger_window();
+            if has_more_room {
+                self.offer_larger_window();
+            }
         }
     }
 

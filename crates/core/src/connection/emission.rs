@@ -105,6 +105,7 @@ impl Connection {
             .snd()
             .expect("a plan is made from a send sequence space");
         let (flags, data) = self.describe(plan);
+        let has_data = data.1 > 0;
         self.write_segment(
             cx,
             packet,
@@ -113,6 +114,7 @@ impl Connection {
             plan.seq.precedes(snd.nxt),
         );
         let end = plan.seq + plan.len;
+        let drained = self.send.data_end(&snd).precedes_or_is(end);
         let send = &mut self.send;
         let was_empty = send.queue.is_empty();
         match plan.kind {
@@ -128,7 +130,13 @@ impl Connection {
         }
         send.urgent = false;
         send.probe = false;
-        send.sent_at = now;
+        send.uncorked &= !drained;
+        if has_data {
+            send.data_sent_at = now;
+        }
+        if plan.kind == Kind::New && data.1 < usize::from(send.mss) {
+            send.small_end = end;
+        }
         if was_empty && plan.kind == Kind::New {
             send.waiting_since = now;
         }
@@ -146,9 +154,10 @@ impl Connection {
     /// RFC 5681 §4.1: after an idle time of more than one RTO the window says nothing about the path.
     fn restart_after_idle<O: Observer>(&mut self, cx: &Context<O>) {
         let send = &mut self.send;
-        let idle = send.queue.is_empty() && cx.now - send.sent_at > send.rto();
+        let idle = send.queue.is_empty() && cx.now - send.data_sent_at > send.rto();
         if idle && send.recovery == Recovery::Open {
-            send.congestion.on_idle(initial_window(u32::from(send.mss)));
+            let restart = initial_window(u32::from(send.mss), cx.config.initial_window);
+            send.congestion.on_idle(restart);
         }
     }
 
@@ -186,19 +195,24 @@ impl Connection {
         let wnd = self.window_field(flags);
         let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
         let options = self.segment_options(cx, flags, length);
+        let urgent = self
+            .urgent_field(seq)
+            .filter(|_| !flags.contains(Flags::SYN));
+        let urg = urgent.map_or(Flags::empty(), |_| Flags::URG);
         let (payload, more) = self.send.buffer.range(offset, length);
         let segment = Segment {
             tuple: self.tuple,
             seq,
             ack,
             wnd,
-            flags,
-            urgent: 0,
+            flags: flags | urg,
+            urgent: urgent.unwrap_or(0),
             options,
             payload,
         };
         let identification = self.history.segs_out as u16;
-        wire::write_segment(packet, &segment, more, identification);
+        let treatment = cx.config.treatment(Some(&self.options));
+        wire::write_segment(packet, &segment, more, identification, treatment);
         cx.seen(
             self.life,
             &segment,
@@ -208,11 +222,10 @@ impl Connection {
         );
         if retransmission {
             cx.counters.retrans_segs += 1;
-            self.history.retransmissions += 1;
         } else {
             cx.counters.out_segs += 1;
         }
-        self.history.segs_out += 1;
+        self.history.count_departure(length, retransmission);
         if flags.contains(Flags::ACK) {
             self.receive.acked();
             self.timers.delayed_ack = Deadline::NEVER;
@@ -276,7 +289,8 @@ impl Connection {
         } else {
             0
         };
-        self.send.set_segment_sizes(headers, options);
+        self.send
+            .set_segment_sizes(headers, options, self.options.max_segment);
     }
 
     /// A keep-alive: no data, one number before what the peer expects (RFC 9293 §3.8.4).
@@ -287,6 +301,7 @@ impl Connection {
         segment.wnd = self.window_field(Flags::ACK);
         segment.options = self.segment_options(cx, Flags::ACK, 0);
         self.history.segs_out += 1;
-        cx.reply(Reply::Segment(segment, Some(self.life), false));
+        let treatment = cx.config.treatment(Some(&self.options));
+        cx.reply(Reply::Segment(segment, Some(self.life), false, treatment));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Connection;
 use crate::context::Context;
-use crate::observe::{Cause, DiscardReason, Observer};
-use crate::wire::{IcmpError, IcmpKind};
+use crate::observe::{Cause, DiscardReason, NetworkError, Observer};
+use crate::wire::{IcmpError, IcmpKind, Unreachable};
 
 /// The least path MTU believed: RFC 1191 §7's plateau for slow links, RFC 8201 §4 for IPv6.
 const LEAST_V4: u32 = 296;
@@ -28,11 +28,21 @@ impl Connection {
             IcmpKind::PacketTooBig { mtu } => self.lower_path_mtu(cx, mtu),
             // RFC 5461 §4: while connecting, an error is an answer; later all of them are soft, because a
             // forged one must not end a connection (RFC 5927 §5).
-            IcmpKind::Unreachable { .. } if !self.state().is_synchronized() => {
-                self.end(cx, Cause::Unreachable);
+            IcmpKind::Unreachable { code } => {
+                self.network_error = Some(unreachable(code));
+                if !self.state().is_synchronized() {
+                    let hard = matches!(code, Unreachable::Protocol | Unreachable::Port);
+                    let cause = if hard {
+                        Cause::Refused
+                    } else {
+                        Cause::Unreachable
+                    };
+                    self.end(cx, cause);
+                }
             }
-            IcmpKind::Unreachable { .. } | IcmpKind::TimeExceeded | IcmpKind::ParameterProblem => {
-                self.soft_errors = self.soft_errors.saturating_add(1)
+            IcmpKind::TimeExceeded => self.network_error = Some(NetworkError::TimeExceeded),
+            IcmpKind::ParameterProblem => {
+                self.network_error = Some(NetworkError::ParameterProblem);
             }
         }
     }
@@ -63,8 +73,20 @@ impl Connection {
         self.send.path_mtu = lower as u16;
         self.set_segment_sizes();
         // RFC 1191 §6.5: sent again, but not as a sign of congestion.
-        self.send.queue.mark_all_lost();
+        let most = u32::from(self.send.mss);
+        self.send.queue.mark_larger_lost(most);
         self.send.urgent = true;
         self.arm_retransmission(cx.now);
+    }
+}
+
+fn unreachable(code: Unreachable) -> NetworkError {
+    match code {
+        Unreachable::Network => NetworkError::Network,
+        Unreachable::Host => NetworkError::Host,
+        Unreachable::Protocol => NetworkError::Protocol,
+        Unreachable::Port => NetworkError::Port,
+        Unreachable::SourceRoute => NetworkError::SourceRoute,
+        Unreachable::Prohibited => NetworkError::Prohibited,
     }
 }

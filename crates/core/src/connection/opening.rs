@@ -1,11 +1,12 @@
 //! How a connection comes to be: by `connect`, or from an entry of the SYN queue whose handshake is done.
 //! What both ends agree on is settled here.
 
-use super::receive::ReceiveSide;
+use super::history::History;
+use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
-use super::{Call, CallResult, Connection, History, LastCall, Owner, Readiness, TimestampState};
+use super::{Call, CallResult, Connection, LastCall, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
@@ -28,6 +29,8 @@ pub(crate) struct Handshake {
     pub(crate) opened_at: Instant,
     /// When the SYN-ACK was sent, if it was sent only once.
     pub(crate) answered_at: Option<Instant>,
+    /// How often it was sent again by the timer.
+    pub(crate) retries: u8,
 }
 
 impl Connection {
@@ -74,6 +77,9 @@ impl Connection {
         let state = State::Established(state);
         let mut connection = Self::new(cx, life, tuple, options, state, owner);
         connection.history.opened_at = handshake.opened_at;
+        connection.history.timeouts = u16::from(handshake.retries);
+        connection.history.retransmissions = u32::from(handshake.retries);
+        connection.send.queue.count_delivered();
         connection.timestamps = handshake.ts_recent.map(|recent| TimestampState {
             recent,
             recent_at: cx.now,
@@ -107,7 +113,12 @@ impl Connection {
     ) -> Self {
         let config = &cx.config;
         let shift = receive_shift(config, &options);
-        let mss = advertised_mss(config, tuple.is_ipv4());
+        let quick = if options.quick_ack {
+            ALWAYS_QUICK
+        } else {
+            config.quick_acks.min(ALWAYS_QUICK - 1)
+        };
+        let mss = advertised_mss(config, &options, tuple.is_ipv4());
         Self {
             life,
             tuple,
@@ -116,7 +127,7 @@ impl Connection {
             ended: None,
             error: None,
             send: SendSide::new(config, &options, cx.now),
-            receive: ReceiveSide::new(options.receive_buffer, shift, mss, config.quick_acks),
+            receive: ReceiveSide::new(options.receive_buffer, shift, mss, quick),
             timestamps: None,
             timers: Timers::default(),
             options,
@@ -127,9 +138,11 @@ impl Connection {
             ready_links: Links::default(),
             event_links: Links::default(),
             accept_links: Links::default(),
+            keep_alive_probes: 0,
             is_ready: false,
             has_news: false,
-            soft_errors: 0,
+            ended_in: None,
+            network_error: None,
         }
     }
 
@@ -141,12 +154,12 @@ impl Connection {
             echo: if is_answer { agreed.recent } else { 0 },
         });
         let scaling = if is_answer {
-            (self.receive.shift > 0 || self.send.shift > 0).then_some(self.receive.shift)
+            self.send.scaling.then_some(self.receive.shift)
         } else {
             config.window_scaling.then_some(self.receive.shift)
         };
         Options {
-            mss: Some(advertised_mss(config, self.tuple.is_ipv4())),
+            mss: Some(advertised_mss(config, &self.options, self.tuple.is_ipv4())),
             window_scale: scaling,
             sack_permitted: if is_answer {
                 self.receive.sack
@@ -181,42 +194,31 @@ impl Connection {
     /// Both must offer window scaling, or neither scales (RFC 7323 §2.2).
     fn agree_on_scaling<O: Observer>(&mut self, cx: &Context<O>, peer_shift: Option<u8>) {
         match peer_shift.filter(|_| cx.config.window_scaling) {
-            Some(shift) => self.send.shift = shift,
+            Some(shift) => {
+                self.send.shift = shift;
+                self.send.scaling = true;
+            }
             None => self.receive.shift = 0,
         }
     }
 }
 
-impl History {
-    fn new(now: Instant) -> Self {
-        Self {
-            opened_at: now,
-            entered_at: now,
-            heard_at: now,
-            first_closer: None,
-            end_of_file_delivered: false,
-            last_call: None,
-            segs_in: 0,
-            segs_out: 0,
-            retransmissions: 0,
-            bytes_received: 0,
-            bytes_acked: 0,
-        }
-    }
-}
-
-/// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2).
-pub(crate) fn advertised_mss(config: &Config, is_ipv4: bool) -> u16 {
+/// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2), or less, if
+/// the application wants less.
+pub(crate) fn advertised_mss(config: &Config, options: &SocketOptions, is_ipv4: bool) -> u16 {
     let mss = config.mtu.saturating_sub(wire::header_len(is_ipv4));
-    u16::try_from(mss).unwrap_or(u16::MAX)
+    let wanted = options.max_segment.unwrap_or(u16::MAX);
+    u16::try_from(mss).unwrap_or(u16::MAX).min(wanted)
 }
 
-/// The shift that lets the whole receive buffer be offered (RFC 7323 §2.3).
+/// The shift that lets the whole receive buffer be offered, the largest that may be asked for later included
+/// (RFC 7323 §2.3).
 pub(crate) fn receive_shift(config: &Config, options: &SocketOptions) -> u8 {
     if !config.window_scaling {
         return 0;
     }
-    let bits = usize::BITS - (options.receive_buffer >> 16).leading_zeros();
+    let most = options.receive_buffer.max(config.max_receive_buffer);
+    let bits = usize::BITS - (most >> 16).leading_zeros();
     (bits as u8).min(14)
 }
 

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use bitflags::bitflags;
 
+use super::Outstanding;
 use crate::{Instant, SackBlock, SeqNumber};
 
 bitflags! {
@@ -56,6 +57,8 @@ pub(crate) struct RetransmissionQueue {
     lost: u32,
     /// Sequence numbers marked SACKed.
     sacked: u32,
+    /// Segments the peer has received, as it says, modulo 2^32: Linux's `tcpi_delivered`.
+    delivered: u32,
 }
 
 impl RetransmissionQueue {
@@ -81,6 +84,36 @@ impl RetransmissionQueue {
         self.sacked
     }
 
+    /// Segments that the peer has received.
+    pub(crate) fn delivered(&self) -> u32 {
+        self.delivered
+    }
+
+    /// A segment that was not in the queue has arrived: the SYN,ACK of a passive open.
+    pub(crate) fn count_delivered(&mut self) {
+        self.delivered = self.delivered.wrapping_add(1);
+    }
+
+    /// How many segments there are of each kind, as Linux counts them: one that was sent larger than `mss`
+    /// counts as often as it takes now.
+    pub(crate) fn segments(&self, mss: u32) -> Outstanding {
+        let mut all = Outstanding::default();
+        for sent in &self.sent {
+            // A FIN rides on a full segment.
+            let count = sent.len.saturating_sub(1).div_ceil(mss).max(1);
+            all.unacked += count;
+            if sent.marks.contains(Marks::SACKED) {
+                all.sacked += count;
+            } else if sent.marks.contains(Marks::LOST) {
+                all.lost += count;
+            } else if sent.marks.contains(Marks::RETRANSMITTED) {
+                all.lost += count;
+                all.retransmitted += count;
+            }
+        }
+        all
+    }
+
     /// Something new was sent.
     pub(crate) fn push(&mut self, seq: SeqNumber, len: u32, at: Instant) {
         debug_assert!(self.sent.back().is_none_or(|last| last.end() == seq));
@@ -104,12 +137,14 @@ impl RetransmissionQueue {
             if first.marks.contains(Marks::LOST) {
                 self.lost -= gone;
             }
-            if first.marks.contains(Marks::SACKED) {
+            let sacked = first.marks.contains(Marks::SACKED);
+            if sacked {
                 self.sacked -= gone;
             } else {
                 newest = Some(*first);
             }
             if whole {
+                self.delivered = self.delivered.wrapping_add(u32::from(!sacked));
                 self.sent.pop_front();
             } else {
                 first.seq = una;
@@ -139,6 +174,7 @@ impl RetransmissionQueue {
                 }
                 sent.marks.insert(Marks::SACKED);
                 self.sacked += sent.len;
+                self.delivered = self.delivered.wrapping_add(1);
                 news += sent.len;
             }
         }
@@ -173,6 +209,16 @@ impl RetransmissionQueue {
     pub(crate) fn mark_first_lost(&mut self) {
         if let Some(first) = self.sent.front_mut() {
             self.lost += mark_lost(first);
+        }
+    }
+
+    /// What the path no longer carries whole was lost on it: segments of more than `most` data bytes.
+    pub(crate) fn mark_larger_lost(&mut self, most: u32) {
+        for sent in &mut self.sent {
+            // A FIN rides on a full segment.
+            if sent.len > most + 1 {
+                self.lost += mark_lost(sent);
+            }
         }
     }
 
@@ -241,7 +287,10 @@ impl RetransmissionQueue {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            delivered: self.delivered,
+            ..Self::default()
+        };
     }
 }
 

@@ -119,10 +119,10 @@ impl Reassembly {
 
     /// What to tell the sender: up to `limit` blocks, the one with the most recently received
     /// segment first, then the others as recently as they were first (RFC 2018 §4).
-    pub(crate) fn sack_blocks(&self, limit: usize) -> SackBlocks {
-        let mut chosen = SackBlocks::default();
+    /// They follow those in `chosen`.
+    pub(crate) fn sack_blocks(&self, limit: usize, mut chosen: SackBlocks) -> SackBlocks {
         let mut younger_than = None;
-        for _ in 0..limit.min(self.blocks.len()) {
+        for _ in chosen.len()..limit.min(chosen.len() + self.blocks.len()) {
             let candidates = self.blocks.iter().map(|block| (self.age(block), block));
             let next = candidates
                 .filter(|&(age, _)| younger_than.is_none_or(|limit| age > limit))
@@ -134,6 +134,18 @@ impl Reassembly {
             younger_than = Some(age);
         }
         chosen
+    }
+
+    /// The first bytes from `start` to before `end` that are held already.
+    pub(crate) fn first_held(&self, start: SeqNumber, end: SeqNumber) -> Option<SackBlock> {
+        let place = self
+            .blocks
+            .partition_point(|b| b.end().precedes_or_is(start));
+        let held = self.blocks.get(place).filter(|b| b.start.precedes(end))?;
+        Some(SackBlock {
+            left: held.start.later(start),
+            right: held.end().earlier(end),
+        })
     }
 
     /// How many segments came since the block was touched; no two blocks have the same age.
@@ -231,7 +243,7 @@ mod tests {
     const BASE: SeqNumber = SeqNumber(u32::MAX - 20);
 
     fn lefts(held: &Reassembly, limit: usize) -> Vec<u32> {
-        let blocks = held.sack_blocks(limit);
+        let blocks = held.sack_blocks(limit, SackBlocks::default());
         blocks.iter().map(|block| block.left - BASE).collect()
     }
 
@@ -288,7 +300,7 @@ mod tests {
         assert_eq!(lefts(&held, 9), [10, 90, 70, 30]);
         held.insert(BASE + 32, &[b'x'; 18], 9).expect("room");
         assert_eq!(lefts(&held, 9), [30, 10, 90, 70]);
-        assert!(held.sack_blocks(0).is_empty());
+        assert!(held.sack_blocks(0, SackBlocks::default()).is_empty());
     }
 
     #[test]

@@ -2,12 +2,22 @@
 //! window we offer and the ACK we owe.
 
 use super::reassembly::Reassembly;
+use super::send::DEFAULT_MSS;
 use super::state::Rcv;
 use crate::buffer::ByteQueue;
-use crate::{SackBlocks, SeqNumber};
+use crate::{SackBlock, SackBlocks, SeqNumber};
 
 /// Out-of-order blocks held for one connection.
 const MAX_BLOCKS: usize = 256;
+
+/// No block.
+const NOTHING: SackBlock = SackBlock {
+    left: SeqNumber(0),
+    right: SeqNumber(0),
+};
+
+/// Quick acknowledgments that never come to an end: the application asked for them.
+pub(crate) const ALWAYS_QUICK: u8 = u8::MAX;
 
 /// Whether the peer waits for an acknowledgment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +31,19 @@ pub(crate) enum AckOwed {
 #[derive(Clone, Debug)]
 pub(crate) struct ReceiveSide {
     pub(crate) buffer: ByteQueue,
-    capacity: usize,
+    capacity: u32,
     reassembly: Reassembly,
     /// The number of the peer's FIN, while something before it is missing.
     pub(crate) fin: Option<SeqNumber>,
     /// Rcv.Wind.Shift: what we scale our window by (RFC 7323 §2.3).
     pub(crate) shift: u8,
+    /// What came twice, to be reported with the next ACK; empty if nothing did (RFC 2883).
+    duplicate: SackBlock,
     /// SACK was agreed.
     pub(crate) sack: bool,
     pub(crate) owed: AckOwed,
+    /// RCV.UP, counted from the next byte to be read; zero if no urgent data is ahead.
+    pub(crate) urgent: u32,
     /// Segments with data since the last ACK.
     unacked: u8,
     /// Segments still to be acknowledged at once.
@@ -38,35 +52,40 @@ pub(crate) struct ReceiveSide {
     pub(crate) shut: bool,
     /// The peer's FIN has arrived, and everything before it.
     pub(crate) finished: bool,
-    /// The largest segment the peer sends us: what our MSS option said.
-    mss: u32,
+    /// The largest segment the peer may send us: what our MSS option said.
+    mss: u16,
+    /// The largest it did send, in data bytes; before, a guess.
+    segment: u16,
 }
 
 impl ReceiveSide {
     pub(crate) fn new(capacity: usize, shift: u8, mss: u16, quick: u8) -> Self {
         Self {
             buffer: ByteQueue::default(),
-            capacity,
+            capacity: capacity as u32, // at most 2^29: `SocketOptions::BUFFER`
             reassembly: Reassembly::default(),
             fin: None,
             shift,
+            duplicate: NOTHING,
             sack: false,
             owed: AckOwed::No,
+            urgent: 0,
             unacked: 0,
             quick,
             shut: false,
             finished: false,
-            mss: u32::from(mss),
+            mss,
+            segment: mss.min(DEFAULT_MSS),
         }
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.capacity
+        self.capacity as usize
     }
 
     /// A smaller buffer takes effect as the application reads: the window never shrinks (RFC 9293 §3.8.6).
     pub(crate) fn set_capacity(&mut self, capacity: usize) {
-        self.capacity = capacity;
+        self.capacity = capacity as u32;
     }
 
     /// Bytes held out of order.
@@ -113,16 +132,39 @@ impl ReceiveSide {
         Some(taken)
     }
 
+    /// Linux's `tcpi_rcv_mss`: the data bytes of the peer's largest segment.
+    pub(crate) fn segment(&self) -> u16 {
+        self.segment
+    }
+
+    /// A segment with `length` bytes of data came.
+    pub(crate) fn measure_segment(&mut self, length: usize) {
+        let length = u16::try_from(length).unwrap_or(u16::MAX).min(self.mss);
+        self.segment = self.segment.max(length);
+    }
+
     /// At least every second segment is acknowledged at once (RFC 9293 §3.8.6.3), and the first ones too.
     fn owe_ack_for_data(&mut self) {
         self.unacked = self.unacked.saturating_add(1);
         if self.quick > 0 {
-            self.quick -= 1;
+            self.quick -= u8::from(self.quick != ALWAYS_QUICK);
             self.owe_ack_now();
         } else if self.unacked >= 2 {
             self.owe_ack_now();
         } else if self.owed == AckOwed::No {
             self.owed = AckOwed::Delayed;
+        }
+    }
+
+    /// The application wants every segment acknowledged at once, or no longer so. What is owed goes now.
+    pub(crate) fn set_quick(&mut self, quick: bool) {
+        if quick {
+            self.quick = ALWAYS_QUICK;
+            if self.owed == AckOwed::Delayed {
+                self.owe_ack_now();
+            }
+        } else if self.quick == ALWAYS_QUICK {
+            self.quick = 0;
         }
     }
 
@@ -136,27 +178,34 @@ impl ReceiveSide {
     pub(crate) fn acked(&mut self) {
         self.owed = AckOwed::No;
         self.unacked = 0;
+        self.duplicate = NOTHING;
+    }
+
+    /// What the buffer has room for.
+    fn free(&self) -> u32 {
+        // More than the capacity waits when it was made smaller.
+        let used = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        self.capacity.saturating_sub(used)
     }
 
     /// How far the window's right edge could be moved now.
     fn growth(&self, rcv: &Rcv) -> u32 {
-        let free = self.capacity.saturating_sub(self.buffer.len());
-        u32::try_from(free)
-            .unwrap_or(u32::MAX)
-            .saturating_sub(rcv.wnd)
+        self.free().saturating_sub(rcv.wnd)
     }
 
-    /// The least step of the right edge: half the buffer or a full segment (RFC 9293 §3.8.6.2.2).
+    /// The least window worth offering, and the least step worth a segment of its own: half the buffer or a full
+    /// segment (RFC 9293 §3.8.6.2.2).
     fn least_step(&self) -> u32 {
-        ((self.capacity / 2) as u32).min(self.mss)
+        (self.capacity / 2).min(u32::from(self.mss))
     }
 
     /// Chooses the window to offer, without ever taking back what was offered (RFC 9293 §3.8.6), and
-    /// answers the field for the header.
+    /// answers the field for the header. It is all the room there is, as in Linux and FreeBSD, but no silly
+    /// one: "the receiver should not advance the window" by less than a segment (§3.8.6.2.2, MUST-39) unless a
+    /// segment fits into it anyway.
     pub(crate) fn offer_window(&self, rcv: &mut Rcv) -> u16 {
-        let growth = self.growth(rcv);
-        if growth >= self.least_step() {
-            rcv.wnd += growth;
+        if self.free() >= self.least_step() {
+            rcv.wnd += self.growth(rcv);
         }
         // Rounding up keeps the right edge where it was; the buffer bears the few bytes more.
         let unit = 1_u32 << self.shift;
@@ -170,16 +219,46 @@ impl ReceiveSide {
         // No further than the field can say, scaled (RFC 7323 §2.2): without scaling the buffer may be larger.
         let most = u32::from(u16::MAX) << self.shift;
         let growth = self.growth(rcv).min(most.saturating_sub(rcv.wnd));
-        let half = (self.capacity.min(most as usize) / 2) as u32;
-        growth >= half || (rcv.wnd < 2 * self.mss && growth >= self.least_step())
+        let half = self.capacity.min(most) / 2;
+        growth >= half || (rcv.wnd < 2 * u32::from(self.mss) && growth >= self.least_step())
+    }
+
+    /// The first bytes from `start` to before `end` that were received before: "only the first such duplicate
+    /// sub-segment is reported" (RFC 2883 §4.2).
+    pub(crate) fn received_before(
+        &self,
+        rcv: &Rcv,
+        start: SeqNumber,
+        end: SeqNumber,
+    ) -> Option<SackBlock> {
+        if !self.sack || !start.precedes(end) {
+            return None;
+        }
+        if start.precedes(rcv.nxt) {
+            return Some(SackBlock {
+                left: start,
+                right: end.earlier(rcv.nxt),
+            });
+        }
+        self.reassembly.first_held(start, end)
+    }
+
+    /// Reports at once what came twice: the sender may have repeated it needlessly.
+    pub(crate) fn report_duplicate(&mut self, duplicate: SackBlock) {
+        self.duplicate = duplicate;
+        self.owe_ack_now();
     }
 
     /// The blocks to report with an ACK, as many as the header has room for.
     pub(crate) fn sack_blocks(&self, most: usize) -> SackBlocks {
-        if self.sack {
-            self.reassembly.sack_blocks(most)
-        } else {
-            SackBlocks::default()
+        let mut blocks = SackBlocks::default();
+        if !self.sack || most == 0 {
+            return blocks;
         }
+        // RFC 2883 §4: "the first block of the SACK option should be a D-SACK block".
+        if self.duplicate != NOTHING {
+            blocks.push(self.duplicate);
+        }
+        self.reassembly.sack_blocks(most, blocks)
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Rtt {
     max_rto: u32,
     /// How often RTO is doubled.
     doublings: u8,
+    /// The least RTO is to be kept above SRTT.
+    min_above_rtt: bool,
 }
 
 const _: () = assert!(size_of::<Rtt>() == 32);
@@ -47,6 +49,7 @@ impl Rtt {
             min_rto,
             max_rto,
             doublings: 0,
+            min_above_rtt: bounds.min_above_rtt,
         }
     }
 
@@ -60,7 +63,12 @@ impl Rtt {
         }
         self.latest = rtt;
         // §2.3: RTO <- SRTT + max (G, K*RTTVAR), where K = 4.
-        let rto = self.srtt_eighths / 8 + self.rttvar_quarters.max(GRANULARITY);
+        let granularity = if self.min_above_rtt {
+            self.min_rto
+        } else {
+            GRANULARITY
+        };
+        let rto = self.srtt_eighths / 8 + self.rttvar_quarters.max(granularity);
         self.rto = rto.clamp(self.min_rto, self.max_rto);
         self.doublings = 0;
     }
@@ -86,6 +94,11 @@ impl Rtt {
     pub(crate) fn syn_was_retransmitted(&mut self) {
         self.rto = self.rto.max(AFTER_SYN_TIMEOUT).min(self.max_rto);
         self.doublings = 0;
+    }
+
+    /// How often it is doubled.
+    pub(crate) fn doublings(&self) -> u8 {
+        self.doublings
     }
 
     /// SRTT, after the first sample.
@@ -215,6 +228,23 @@ mod tests {
         let mut rtt = rtt();
         rtt.back_off();
         rtt.sample(ms(20));
+        assert_eq!(rtt.rto(), ms(200));
+    }
+
+    #[test]
+    fn the_least_may_be_kept_above_the_round_trip() {
+        let bounds = RtoBounds {
+            min_above_rtt: true,
+            ..RtoBounds::default()
+        };
+        let mut rtt = Rtt::new(bounds);
+        rtt.sample(ms(10));
+        assert_eq!(rtt.rto(), ms(210));
+        let mut rtt = Rtt::new(bounds);
+        rtt.sample(ms(1000));
+        assert_eq!(rtt.rto(), ms(3000));
+        let mut rtt = Rtt::new(RtoBounds::default());
+        rtt.sample(ms(10));
         assert_eq!(rtt.rto(), ms(200));
     }
 

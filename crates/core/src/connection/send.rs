@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::queue::{Lost, RetransmissionQueue};
 use super::rtt::Rtt;
 use super::state::Snd;
+use super::{CongestionState, Outstanding};
 use crate::buffer::ByteQueue;
 use crate::config::{Config, SocketOptions};
 use crate::congestion::{Congestion, CongestionControl};
@@ -43,7 +44,7 @@ pub(crate) struct Plan {
 pub(crate) struct SendSide {
     /// From the first unacknowledged byte on.
     pub(crate) buffer: ByteQueue,
-    pub(crate) capacity: usize,
+    capacity: u32,
     pub(crate) queue: RetransmissionQueue,
     pub(crate) rtt: Rtt,
     pub(crate) congestion: Congestion,
@@ -59,10 +60,16 @@ pub(crate) struct SendSide {
     pub(crate) probe: bool,
     /// A segment must be sent now, whatever the congestion window says: fast retransmit, first after a timeout.
     pub(crate) urgent: bool,
+    /// What is written goes out although the socket is corked: it has waited long enough, or was asked to go.
+    pub(crate) uncorked: bool,
+    /// SND.UP, counted from the first unacknowledged byte; zero if no urgent data is ahead.
+    pub(crate) urgent_ahead: u32,
+    /// The end of the last segment sent that was not full.
+    pub(crate) small_end: SeqNumber,
     /// When the oldest unacknowledged thing was sent, or progress was last made.
     pub(crate) waiting_since: Instant,
-    /// When anything was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
-    pub(crate) sent_at: Instant,
+    /// When data was last sent: an idle connection starts slowly again (RFC 5681 §4.1).
+    pub(crate) data_sent_at: Instant,
     /// The peer's MSS option, or the default.
     pub(crate) peer_mss: u16,
     /// The largest IP packet the path carries, as far as we know.
@@ -73,6 +80,8 @@ pub(crate) struct SendSide {
     pub(crate) shift: u8,
     /// The peer understands SACK.
     pub(crate) sack: bool,
+    /// Both ends scale their windows, by zero perhaps.
+    pub(crate) scaling: bool,
 }
 
 impl SendSide {
@@ -80,31 +89,35 @@ impl SendSide {
         let mss = DEFAULT_MSS;
         Self {
             buffer: ByteQueue::default(),
-            capacity: options.send_buffer,
+            capacity: options.send_buffer as u32,
             queue: RetransmissionQueue::default(),
             rtt: Rtt::new(config.rto),
-            congestion: Congestion::new(config.congestion, u32::from(mss)),
+            congestion: Congestion::new(config.congestion, u32::from(mss), config.initial_window),
             recovery: Recovery::Open,
             duplicate_acks: 0,
             inflation: 0,
             timeouts: 0,
             probe: false,
             urgent: false,
+            uncorked: false,
+            urgent_ahead: 0,
+            small_end: SeqNumber(0),
             waiting_since: now,
-            sent_at: now,
+            data_sent_at: now,
             peer_mss: mss,
             path_mtu: u16::try_from(config.mtu).unwrap_or(u16::MAX),
             mss,
             shift: 0,
             sack: false,
+            scaling: false,
         }
     }
 
     /// Works out the effective send MSS (RFC 9293 §3.7.1, RFC 6691): `overhead` is what IP, TCP and the
-    /// options of every segment take.
-    pub(crate) fn set_segment_sizes(&mut self, headers: usize, options: usize) {
+    /// options of every segment take, `limit` what the application allows.
+    pub(crate) fn set_segment_sizes(&mut self, headers: usize, options: usize, limit: Option<u16>) {
         let path = usize::from(self.path_mtu).saturating_sub(headers);
-        let most = path.min(usize::from(self.peer_mss));
+        let most = path.min(usize::from(self.peer_mss.min(limit.unwrap_or(u16::MAX))));
         self.mss = u16::try_from(most.saturating_sub(options).max(8)).unwrap_or(u16::MAX);
         self.congestion.set_mss(u32::from(self.mss));
     }
@@ -114,9 +127,14 @@ impl SendSide {
         self.congestion.on_idle(u32::from(self.mss));
     }
 
+    /// The buffer takes as much as the application now wants.
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity as u32; // at most 2^29: `SocketOptions::BUFFER`
+    }
+
     /// Room for the application, in bytes.
     pub(crate) fn room(&self) -> usize {
-        self.capacity.saturating_sub(self.buffer.len())
+        (self.capacity as usize).saturating_sub(self.buffer.len())
     }
 
     pub(crate) fn clear(&mut self) {
@@ -134,6 +152,28 @@ impl SendSide {
     /// The number behind the last byte written, which is the FIN's, if there will be one.
     pub(crate) fn data_end(&self, snd: &Snd) -> SeqNumber {
         self.data_start(snd) + self.buffer.len() as u32
+    }
+
+    /// What the acknowledgments say of the path.
+    pub(crate) fn congestion_state(&self) -> CongestionState {
+        match self.recovery {
+            Recovery::Fast { .. } => CongestionState::Recovery,
+            Recovery::Loss { .. } => CongestionState::Loss,
+            Recovery::Open if self.duplicate_acks > 0 || self.queue.sacked() > 0 => {
+                CongestionState::Disorder
+            }
+            Recovery::Open => CongestionState::Open,
+        }
+    }
+
+    /// The retransmission queue in segments. Without SACK each duplicate acknowledgment stands for a segment
+    /// that has arrived (RFC 5681 §3.2).
+    pub(crate) fn outstanding(&self) -> Outstanding {
+        let mut outstanding = self.queue.segments(u32::from(self.mss));
+        if !self.sack {
+            outstanding.sacked = u32::from(self.duplicate_acks).min(outstanding.unacked);
+        }
+        outstanding
     }
 
     /// What the congestion window still allows, in bytes.
@@ -171,9 +211,23 @@ impl SendSide {
             return 0;
         }
         let full = len == mss;
-        let last = len == unsent && (idle || options.nodelay || closing);
+        // RFC 9293 §3.7.4, Nagle's algorithm with the modification of appendix A.3, unless the application has its
+        // own mind: one segment that is not full may be in flight, so the end of a long write does not wait.
+        let may_be_short = if options.cork {
+            self.uncorked
+        } else {
+            idle || options.nodelay || !self.has_small_in_flight(snd)
+        };
+        // Urgent data does not wait, as in Linux.
+        let urgent = snd.nxt.precedes(self.data_start(snd) + self.urgent_ahead);
+        let last = len == unsent && (may_be_short || closing || urgent);
         let half_window = len >= snd.max_wnd / 2 && len < unsent;
         if full || last || half_window { len } else { 0 }
+    }
+
+    /// Whether a segment that was not full is unacknowledged. What was sent long ago says nothing.
+    fn has_small_in_flight(&self, snd: &Snd) -> bool {
+        snd.una.precedes(self.small_end) && self.small_end.precedes_or_is(snd.nxt)
     }
 
     /// Whether something waits that only a larger window, or a probe, can release.

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
+use super::history::REORDERING;
 use super::receive::AckOwed;
-use super::send::Recovery;
-use super::{Connection, Owner, Shutdown};
+use super::{CongestionState, Connection, Outstanding, Owner, Shutdown, advertised_mss};
 use crate::congestion::CongestionControl;
-use crate::observe::{Cause, Initiator, LifeId, StateName};
-use crate::{FourTuple, Instant, SeqNumber};
+use crate::observe::{Cause, Initiator, LifeId, NetworkError, StateName};
+use crate::{Config, FourTuple, Instant, SeqNumber};
 
 /// A call of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct LastCall {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallResult {
     /// It was done, and moved so many bytes.
-    Done(usize),
+    Done(u32),
     /// There was nothing to read, or no room to write.
     WouldBlock,
     /// It failed: the connection had ended, or the direction was closed.
@@ -146,6 +146,11 @@ pub struct Status {
     pub first_closer: Option<Initiator>,
     /// Why it ended, once it has.
     pub ended: Option<Cause>,
+    /// The state it ended in, once it has.
+    pub ended_in: Option<StateName>,
+    /// What the network said last since the peer was heard (RFC 9293 §3.9.2.2, SHLD-25). When the connection ends
+    /// by a timer this tells more than that nobody answered: Linux gives it as the error then.
+    pub soft_error: Option<NetworkError>,
     /// The timer that fires next.
     pub timer: Option<Timer>,
     /// SND.UNA.
@@ -160,6 +165,8 @@ pub struct Status {
     pub rcv_wnd: u32,
     /// Bytes received that the application has not read (`ss`'s Recv-Q).
     pub unread: usize,
+    /// Bytes to be read until the end of the urgent data, if there is any.
+    pub urgent: Option<usize>,
     /// Bytes held out of order.
     pub out_of_order: usize,
     /// Bytes written that are not acknowledged (`ss`'s Send-Q).
@@ -172,8 +179,12 @@ pub struct Status {
     pub cwnd: u32,
     /// The slow-start threshold, in bytes.
     pub ssthresh: u32,
-    /// Whether loss recovery is under way: `open`, `recovery` or `loss`.
-    pub recovery: &'static str,
+    /// What the acknowledgments say of the path.
+    pub congestion: CongestionState,
+    /// What was sent and is not acknowledged, in segments.
+    pub outstanding: Outstanding,
+    /// Segments that may overtake each other before one counts as lost.
+    pub reordering: u32,
     /// SRTT.
     pub rtt: Option<Duration>,
     /// RTTVAR.
@@ -186,14 +197,28 @@ pub struct Status {
     pub rto: Duration,
     /// Timeouts in a row.
     pub backoff: u8,
+    /// How often RTO is doubled (`tcpi_backoff`).
+    pub doublings: u8,
+    /// Retransmission timeouts in the connection's life.
+    pub timeouts: u16,
+    /// Probes sent since the peer was last heard: of its shut window, or of a silent peer.
+    pub probes: u8,
+    /// How long an ACK may be delayed (`tcpi_ato`).
+    pub delayed_ack: Duration,
     /// Effective send MSS.
     pub mss: u16,
     /// The MSS the peer offered.
     pub peer_mss: u16,
+    /// The MSS we offered.
+    pub advertised_mss: u16,
+    /// Data bytes of the largest segment the peer has sent; before, a guess.
+    pub rcv_mss: u16,
     /// The path MTU in use.
     pub path_mtu: u16,
     /// Our window shift and the peer's.
     pub window_shifts: (u8, u8),
+    /// Whether both ends scale their windows, by zero perhaps.
+    pub window_scaling: bool,
     /// Whether timestamps are in use.
     pub timestamps: bool,
     /// Whether SACK is in use.
@@ -202,18 +227,33 @@ pub struct Status {
     pub segs_in: u64,
     /// Segments sent.
     pub segs_out: u64,
-    /// Segments sent again.
-    pub retransmissions: u64,
+    /// Segments received with data, modulo 2^32.
+    pub data_segs_in: u32,
+    /// Segments sent with data, those sent again included, modulo 2^32.
+    pub data_segs_out: u32,
+    /// Segments the peer has received, as it says, modulo 2^32; the SYN is one.
+    pub delivered: u32,
+    /// Segments sent again, modulo 2^32.
+    pub retransmissions: u32,
     /// Bytes delivered in order.
     pub bytes_received: u64,
     /// Bytes sent and acknowledged.
     pub bytes_acked: u64,
+    /// Bytes sent, those sent again included. Once the connection has ended, what it left unacknowledged no
+    /// longer counts.
+    pub bytes_sent: u64,
+    /// Bytes sent again.
+    pub bytes_retransmitted: u64,
     /// Whether the application was told of the peer's FIN.
     pub end_of_file_delivered: bool,
     /// The application's last call.
     pub last_call: Option<LastCall>,
     /// When the last segment was received.
     pub heard_at: Instant,
+    /// When data was last sent; before, when the connection was established.
+    pub data_sent_at: Instant,
+    /// When data was last received in order; before, when the connection was established.
+    pub data_received_at: Instant,
 }
 
 impl Status {
@@ -233,6 +273,8 @@ impl Status {
             awaits_accept: false,
             first_closer: None,
             ended: None,
+            ended_in: None,
+            soft_error: None,
             timer: Some(timer),
             snd_una: SeqNumber(0),
             snd_nxt: SeqNumber(0),
@@ -240,40 +282,57 @@ impl Status {
             rcv_nxt: SeqNumber(0),
             rcv_wnd: 0,
             unread: 0,
+            urgent: None,
             out_of_order: 0,
             unacknowledged: 0,
             unsent: 0,
             in_flight: 0,
             cwnd: 0,
             ssthresh: 0,
-            recovery: "open",
+            congestion: CongestionState::Open,
+            outstanding: Outstanding::default(),
+            reordering: REORDERING,
             rtt: None,
             rttvar: None,
             latest_rtt: None,
             min_rtt: None,
             rto: Duration::ZERO,
             backoff: 0,
+            doublings: 0,
+            timeouts: 0,
+            probes: 0,
+            delayed_ack: Duration::ZERO,
             mss: 0,
             peer_mss: 0,
+            advertised_mss: 0,
+            rcv_mss: 0,
             path_mtu: 0,
             window_shifts: (0, 0),
+            window_scaling: false,
             timestamps: false,
             sack: false,
             segs_in: 0,
             segs_out: 0,
+            data_segs_in: 0,
+            data_segs_out: 0,
+            delivered: 0,
             retransmissions: 0,
             bytes_received: 0,
             bytes_acked: 0,
+            bytes_sent: 0,
+            bytes_retransmitted: 0,
             end_of_file_delivered: false,
             last_call: None,
             heard_at: entered_at,
+            data_sent_at: entered_at,
+            data_received_at: entered_at,
         }
     }
 }
 
 impl Connection {
     /// Everything about this connection.
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self, config: &Config) -> Status {
         let Self {
             send,
             receive,
@@ -284,7 +343,8 @@ impl Connection {
         let snd = state.and_then(|state| state.snd());
         let rcv = state.and_then(|state| state.rcv());
         let snd_nxt = state.map(|state| state.snd_nxt()).unwrap_or_default();
-        let unsent = snd.map_or(0, |snd| send.data_end(snd).distance_from(snd.nxt).max(0));
+        let unsent = snd.map_or(0, |snd| send.data_end(snd).distance_from(snd.nxt).max(0)) as usize;
+        let in_flight = (send.buffer.len() - unsent.min(send.buffer.len())) as u64;
         Status {
             life: self.life,
             tuple: self.tuple,
@@ -295,6 +355,8 @@ impl Connection {
             awaits_accept: matches!(self.owner, Owner::AcceptQueue(_)),
             first_closer: history.first_closer,
             ended: self.ended,
+            ended_in: self.ended_in,
+            soft_error: self.network_error,
             timer: self.timer(),
             snd_una: snd.map_or(snd_nxt, |snd| snd.una),
             snd_nxt,
@@ -302,37 +364,61 @@ impl Connection {
             rcv_nxt: rcv.map(|rcv| rcv.nxt).unwrap_or_default(),
             rcv_wnd: rcv.map_or(0, |rcv| rcv.wnd),
             unread: receive.buffer.len(),
+            urgent: self.urgent(),
             out_of_order: receive.out_of_order(),
             unacknowledged: send.buffer.len(),
-            unsent: unsent as usize,
+            unsent,
             in_flight: send.queue.outstanding(),
             cwnd: send.congestion.window(),
             ssthresh: send.congestion.ssthresh(),
-            recovery: match send.recovery {
-                Recovery::Open => "open",
-                Recovery::Fast { .. } => "recovery",
-                Recovery::Loss { .. } => "loss",
-            },
+            congestion: send.congestion_state(),
+            outstanding: send.outstanding(),
+            reordering: REORDERING,
             rtt: send.rtt.srtt(),
             rttvar: send.rtt.rttvar(),
             latest_rtt: send.rtt.latest(),
             min_rtt: send.rtt.min_rtt(),
             rto: send.rto(),
             backoff: send.timeouts,
+            doublings: send.rtt.doublings(),
+            timeouts: history.timeouts,
+            probes: self.probes(),
+            delayed_ack: config.delayed_ack,
             mss: send.mss,
             peer_mss: send.peer_mss,
+            advertised_mss: advertised_mss(config, &self.options, self.tuple.is_ipv4()),
+            rcv_mss: receive.segment(),
             path_mtu: send.path_mtu,
             window_shifts: (receive.shift, send.shift),
+            window_scaling: send.scaling,
             timestamps: self.timestamps.is_some(),
             sack: send.sack,
             segs_in: history.segs_in,
             segs_out: history.segs_out,
+            data_segs_in: history.data_segs_in,
+            data_segs_out: history.data_segs_out,
+            delivered: send.queue.delivered(),
             retransmissions: history.retransmissions,
             bytes_received: history.bytes_received,
             bytes_acked: history.bytes_acked,
+            bytes_sent: history.bytes_acked + in_flight + history.bytes_retransmitted,
+            bytes_retransmitted: history.bytes_retransmitted,
             end_of_file_delivered: history.end_of_file_delivered,
             last_call: history.last_call,
             heard_at: history.heard_at,
+            data_sent_at: send.data_sent_at,
+            data_received_at: history.data_received_at,
+        }
+    }
+
+    /// Probes that nobody has answered: of a shut window, else of a silent peer.
+    fn probes(&self) -> u8 {
+        let probing = self.send.queue.is_empty() || self.is_window_shut();
+        let silent = self.history.heard_at < self.send.data_sent_at;
+        if probing && silent && self.send.timeouts > 0 {
+            self.send.timeouts
+        } else {
+            self.keep_alive_probes
         }
     }
 

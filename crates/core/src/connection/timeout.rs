@@ -49,8 +49,6 @@ pub(crate) struct Timers {
     pub(crate) keep_alive: Deadline,
     /// The end of FIN-WAIT-2 without an owner, or of the linger time.
     pub(crate) last: Deadline,
-    /// Keep-alive probes sent since the peer was last heard.
-    pub(crate) keep_alive_probes: u8,
 }
 
 impl Timers {
@@ -94,6 +92,10 @@ impl Connection {
 
     /// Nothing was acknowledged in time, or the window stayed shut.
     fn retransmission_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
+        if self.is_corked() {
+            self.send.uncorked = true;
+            return;
+        }
         if let Some(cause) = self.patience_is_over(cx) {
             return self.give_up(cx, cause);
         }
@@ -111,6 +113,7 @@ impl Connection {
             self.send.probe = true;
         } else {
             cx.counters.tcp_timeouts += 1;
+            self.history.timeouts = self.history.timeouts.saturating_add(1);
             self.lose_everything(cx, snd.nxt);
         }
         self.arm_retransmission(cx.now);
@@ -144,9 +147,14 @@ impl Connection {
             return Some(Cause::UserTimeout);
         }
         let (limit, cause) = match self.state() {
-            State::SynSent(_) => (config.syn_retries, Cause::SynRetries),
+            State::SynSent(_) => {
+                let limit = self.options.syn_retries.unwrap_or(config.syn_retries);
+                (limit, Cause::SynRetries)
+            }
             State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
             _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
+            // MUST-21: the user timeout is this connection's own R2, also where it is the longer.
+            _ if self.options.user_timeout.is_some() => return None,
             _ => (config.data_retries, Cause::DataRetries),
         };
         (self.send.timeouts >= limit).then_some(cause)
@@ -167,6 +175,10 @@ impl Connection {
             self.timers.retransmit = Deadline::NEVER;
             return;
         }
+        if self.is_corked() {
+            self.timers.retransmit = Deadline::at(now + CORKED);
+            return;
+        }
         let mut deadline = now + self.send.rto();
         if let Some(limit) = self.options.user_timeout {
             let end = self.send.waiting_since + limit;
@@ -175,13 +187,25 @@ impl Connection {
         self.timers.retransmit = Deadline::at(deadline);
     }
 
+    /// Whether nothing but the cork keeps back what was written: it would go out if it made a full segment.
+    fn is_corked(&self) -> bool {
+        let snd = self.state().snd();
+        self.options.cork
+            && self.state().fin().is_none()
+            && self.send.queue.is_empty()
+            && snd.is_some_and(|snd| {
+                let unsent = self.send.data_end(snd) - snd.nxt;
+                unsent > 0 && unsent < u32::from(self.send.mss) && unsent <= snd.wnd
+            })
+    }
+
     /// Starts or stops keep-alive: only for an idle connection (RFC 9293 §3.8.4).
     pub(crate) fn arm_keep_alive(&mut self, now: Instant) {
         let Some(keep_alive) = self.options.keep_alive else {
             self.timers.keep_alive = Deadline::NEVER;
             return;
         };
-        let due = if self.timers.keep_alive_probes == 0 {
+        let due = if self.keep_alive_probes == 0 {
             self.history.heard_at + keep_alive.idle
         } else {
             now + keep_alive.interval
@@ -199,16 +223,16 @@ impl Connection {
             self.timers.keep_alive = Deadline::at(cx.now + keep_alive.idle);
             return;
         }
-        if self.timers.keep_alive_probes == 0 {
+        if self.keep_alive_probes == 0 {
             self.arm_keep_alive(cx.now);
             if !self.timers.keep_alive.has_passed(cx.now) {
                 return;
             }
         }
-        if self.timers.keep_alive_probes >= keep_alive.count {
+        if self.keep_alive_probes >= keep_alive.count {
             return self.give_up(cx, Cause::KeepAlive);
         }
-        self.timers.keep_alive_probes += 1;
+        self.keep_alive_probes += 1;
         cx.counters.tcp_keep_alive += 1;
         self.send_keep_alive(cx);
         self.arm_keep_alive(cx.now);
@@ -229,3 +253,7 @@ impl Connection {
         }
     }
 }
+
+/// How long a corked segment waits for more, once everything before it is acknowledged: "a 200 millisecond
+/// ceiling" (Linux, tcp(7)).
+const CORKED: Duration = Duration::from_millis(200);

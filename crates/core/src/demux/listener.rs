@@ -59,7 +59,7 @@ impl Scope {
         }
     }
 
-    fn overlaps(self, other: Self) -> bool {
+    pub(crate) fn overlaps(self, other: Self) -> bool {
         match (self, other) {
             (Self::One(one), scope) | (scope, Self::One(one)) => scope.contains(one),
             _ => true,

@@ -1,6 +1,7 @@
 //! Local ports: who holds one, and how to find a free one (RFC 6056).
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use core::hash::BuildHasher;
 use core::net::{IpAddr, SocketAddr};
 
@@ -41,6 +42,8 @@ const COUNTERS: usize = 256;
 /// Holders of local ports, and the counters of the double-hash port selection.
 #[derive(Clone, Debug)]
 pub(crate) struct Ports {
+    /// Those of sockets that are bound and neither listen nor connect yet.
+    bound: Vec<(Scope, u16)>,
     holds: HashMap<(IpAddr, u16), Hold, Keyed>,
     counters: [u16; COUNTERS],
 }
@@ -48,9 +51,29 @@ pub(crate) struct Ports {
 impl Ports {
     pub(crate) fn new(key: [u8; 16]) -> Self {
         Self {
+            bound: Vec::new(),
             holds: HashMap::with_hasher(Keyed(key)),
             counters: [0; COUNTERS],
         }
+    }
+
+    /// Keeps a port from being chosen for anybody else.
+    pub(crate) fn hold(&mut self, scope: Scope, port: u16) {
+        self.bound.push((scope, port));
+    }
+
+    /// Takes back one [`hold`](Self::hold).
+    pub(crate) fn release(&mut self, scope: Scope, port: u16) {
+        let place = self.bound.iter().position(|held| *held == (scope, port));
+        if let Some(place) = place {
+            self.bound.swap_remove(place);
+        }
+    }
+
+    /// Whether somebody is bound to the port at any address of the scope.
+    pub(crate) fn is_bound(&self, scope: Scope, port: u16) -> bool {
+        let held = |&(other, held): &(Scope, u16)| held == port && other.overlaps(scope);
+        self.bound.iter().any(held)
     }
 
     /// Changes the count of holders of a local socket.
@@ -103,11 +126,12 @@ impl Ports {
         let count = u32::from(last.checked_sub(first)?) + 1;
         let portless = FourTuple::new(SocketAddr::new(local, 0), remote);
         let (offset, slot) = secrets.port_hashes(&portless);
-        let counter = &mut self.counters[slot as usize % COUNTERS];
+        let scope = Scope::of(local);
         for _ in 0..count {
+            let counter = &mut self.counters[slot as usize % COUNTERS];
             let port = first + (offset.wrapping_add(u32::from(*counter)) % count) as u16;
             *counter = counter.wrapping_add(1);
-            if is_free(port) {
+            if !self.is_bound(scope, port) && is_free(port) {
                 return Some(port);
             }
         }

@@ -193,6 +193,7 @@ impl SynReceived {
             sack: self.sack(),
             ts_recent: self.ts_recent(),
             opened_at,
+            retries: self.retries,
             // Neither a SYN-ACK sent twice nor the wait for a place measures the path.
             answered_at: (self.retries == 0 && !self.is_held()).then_some(opened_at),
         }

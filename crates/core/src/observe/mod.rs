@@ -7,4 +7,4 @@ mod vocabulary;
 pub use events::{
     Direction, Discard, LifeId, Observer, Refusal, ResetSent, Seen, Silent, StateName, Transition,
 };
-pub use vocabulary::{Cause, DiscardReason, Initiator, RefusalReason, ResetReason};
+pub use vocabulary::{Cause, DiscardReason, Initiator, NetworkError, RefusalReason, ResetReason};

@@ -65,6 +65,7 @@ vocabulary! {
         LingerZero: "the application closes with a linger time of zero", "RFC 9293 §3.10.5";
         CloseUnread: "the application closes with data unread", "RFC 2525 §2.17";
         ListenerClosed: "the listener is closed with this child pending", "RFC 9293 §3.10.4";
+        Reconnect: "the application connects anew from TIME-WAIT", "RFC 7323, appendix B.2";
         // Segments.
         Syn: "SYN received", "RFC 9293 §3.10.7.2";
         SynAck: "SYN,ACK received", "RFC 9293 §3.10.7.3";
@@ -95,6 +96,7 @@ vocabulary! {
         AcceptOverflow: "the accept queue is full", "RFC 9293 §3.10.5";
         NoMemory: "no connection slot is left", "RFC 9293 §3.10.1";
         Unreachable: "the network says the destination is unreachable", "RFC 5461 §2.1";
+        Refused: "the network says that nobody listens at the destination", "RFC 1122 §4.2.3.9";
         Shutdown: "the stack shuts down", "RFC 9293 §3.10.5";
     }
 }
@@ -106,12 +108,14 @@ impl Cause {
         use Cause::*;
         match self {
             Listen | Connect | Close | ShutdownWrite | Abort | LingerZero | CloseUnread
-            | ListenerClosed => Initiator::Local,
+            | ListenerClosed | Reconnect => Initiator::Local,
             Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInSynSent
             | ResetInTimeWait | OtherSyn | SynInTimeWait | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive
             | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted | TimeWaitSkipped
-            | Shed | AcceptOverflow | NoMemory | Unreachable | Shutdown => Initiator::Stack,
+            | Shed | AcceptOverflow | NoMemory | Unreachable | Refused | Shutdown => {
+                Initiator::Stack
+            }
         }
     }
 
@@ -119,6 +123,20 @@ impl Cause {
     #[must_use]
     pub const fn is_arrival(self) -> bool {
         matches!(self.initiator(), Initiator::Peer)
+    }
+}
+
+vocabulary! {
+    /// What the network said of what a connection sent (RFC 9293 §3.9.2.2).
+    NetworkError {
+        Network: "no route leads to the network", "RFC 1122 §3.2.2.1";
+        Host: "the host does not answer on its link, or is unknown", "RFC 1122 §3.2.2.1";
+        Protocol: "the host does not speak TCP", "RFC 1122 §4.2.3.9";
+        Port: "nobody listens on the port", "RFC 1122 §4.2.3.9";
+        SourceRoute: "the source route failed", "RFC 1122 §3.2.2.1";
+        Prohibited: "an administrator forbids it", "RFC 1122 §3.2.2.1";
+        TimeExceeded: "the TTL ran out, or a fragment was missing too long", "RFC 1122 §3.2.2.4";
+        ParameterProblem: "something in the headers was not understood", "RFC 1122 §3.2.2.5";
     }
 }
 
@@ -223,6 +241,12 @@ mod tests {
             }
         }
         check(Cause::ALL, |x| x as usize, Cause::text, Cause::rule);
+        check(
+            NetworkError::ALL,
+            |x| x as usize,
+            NetworkError::text,
+            NetworkError::rule,
+        );
         check(
             DiscardReason::ALL,
             |x| x as usize,

@@ -76,7 +76,7 @@ impl<O: Observer> Stack<O> {
         }
         self.cx
             .discard(Some(segment.tuple), None, DiscardReason::NoConnection);
-        self.cx.reset_for(segment, ResetReason::NoConnection);
+        self.cx.reset_for(segment, ResetReason::NoConnection, None);
     }
 
     /// RFC 9293 §3.10.7.2: LISTEN.
@@ -92,7 +92,12 @@ impl<O: Observer> Stack<O> {
             self.cx.discard(tuple, None, reason);
         } else if segment.has(Flags::ACK) {
             self.cx.discard(tuple, None, DiscardReason::AckToListener);
-            self.cx.reset_for(segment, ResetReason::AckToListener);
+            let options = self
+                .listeners
+                .get(listener)
+                .map(|listener| &listener.options);
+            self.cx
+                .reset_for(segment, ResetReason::AckToListener, options);
         } else if !segment.has(Flags::SYN) {
             self.cx.discard(tuple, None, DiscardReason::NotASyn);
         } else if !alone {

@@ -144,6 +144,48 @@ impl<O: Observer> Stack<O> {
         Ok(address)
     }
 
+    /// Keeps a port for a socket that is bound and does not listen or connect yet: it is chosen for nobody else,
+    /// as long as [`release_port`](Self::release_port) was not called as often.
+    pub fn hold_port(&mut self, address: SocketAddr) {
+        self.ports.hold(Scope::of(address.ip()), address.port());
+    }
+
+    /// Takes back one [`hold_port`](Self::hold_port).
+    pub fn release_port(&mut self, address: SocketAddr) {
+        self.ports.release(Scope::of(address.ip()), address.port());
+    }
+
+    /// Changes how many children may wait for `accept`; at least 1. Those that wait now stay.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_backlog(
+        &mut self,
+        now: Instant,
+        id: ListenerId,
+        backlog: usize,
+    ) -> Result<(), UnknownSocket> {
+        self.set_now(now);
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.backlog = backlog.max(1);
+        self.promote_held(id);
+        Ok(())
+    }
+
+    /// Changes the options that children to come inherit.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_listener_options(
+        &mut self,
+        id: ListenerId,
+        options: SocketOptions,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.options = options.clamped();
+        Ok(())
+    }
+
     fn free_listening_port(&mut self, scope: Scope, ip: IpAddr) -> Option<u16> {
         let Self {
             listeners,
@@ -185,7 +227,10 @@ impl<O: Observer> Stack<O> {
             return Err(ConnectError::LimitReached);
         }
         let life = self.cx.next_life();
-        let iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
+        let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
+        if let Some(Place::TimeWait(index)) = self.find(&tuple).1 {
+            iss = self.reconnect(index, iss);
+        }
         self.cx.counters.active_opens += 1;
         self.cx.transition(
             life,
@@ -245,8 +290,14 @@ impl<O: Observer> Stack<O> {
             .filter(|port| *port != 0)
         {
             let tuple = tuple_from(port);
-            let taken = self.listeners.conflicts(Scope::One(ip), port);
-            if taken || self.find(&tuple).1.is_some() {
+            let mut taken = self.listeners.conflicts(Scope::One(ip), port);
+            taken |= match self.find(&tuple).1 {
+                Some(Place::TimeWait(index)) => {
+                    !options.socket.reuse_address || !self.may_reconnect(index)
+                }
+                place => place.is_some(),
+            };
+            if taken {
                 return Err((RefusalReason::AddressInUse, ConnectError::AddressInUse));
             }
             return Ok(tuple);
@@ -325,7 +376,8 @@ impl<O: Observer> Stack<O> {
         result
     }
 
-    /// Reads received bytes. `Ok(0)` is the end of file, or an empty `into`.
+    /// Reads received bytes. `Ok(0)` is the end of file, or an empty `into`. One call does not read across the end
+    /// of urgent data, nor across the byte before it.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -357,6 +409,34 @@ impl<O: Observer> Stack<O> {
     /// [`WriteError`].
     pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8]) -> Result<usize, WriteError> {
         self.with(now, id, |connection, cx| connection.write(cx, data))
+    }
+
+    /// Writes as [`write`](Self::write) does, and marks what was taken, and all before it, as urgent (RFC 9293
+    /// §3.8.5, MUST-30). "New applications SHOULD NOT employ the TCP urgent mechanism" (SHLD-13).
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn write_urgent(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        data: &[u8],
+    ) -> Result<usize, WriteError> {
+        self.with(now, id, |connection, cx| connection.write_urgent(cx, data))
+    }
+
+    /// How many bytes are to be read until the end of the urgent data the peer has announced, arrived or not;
+    /// `None` if there is none. At `Some(1)` the next byte is the one BSD's sockets call the urgent byte.
+    #[must_use]
+    pub fn urgent(&self, id: SocketId) -> Option<usize> {
+        self.connection(id)?.urgent()
+    }
+
+    /// What BSD's sockets call the urgent byte: the last one of the urgent data, if it has arrived. It stays in the
+    /// stream.
+    #[must_use]
+    pub fn urgent_byte(&self, id: SocketId) -> Option<u8> {
+        self.connection(id)?.urgent_byte()
     }
 
     /// Closes one direction or both; the socket stays.
@@ -393,6 +473,22 @@ impl<O: Observer> Stack<O> {
             connection.abort(cx, Cause::Abort);
             Ok(())
         })
+    }
+
+    /// Ends a connection in any state without a word to its peer, as FreeBSD's `tcpdrop` does. Answers whether
+    /// there was one.
+    pub fn forget(&mut self, now: Instant, tuple: &FourTuple) -> bool {
+        self.set_now(now);
+        match self.find(tuple).1 {
+            Some(Place::Connection(index)) => {
+                self.connections[index as usize].end(&mut self.cx, Cause::Abort);
+                self.settle(index);
+            }
+            Some(Place::SynReceived(index)) => self.drop_half_open(index, Cause::Abort),
+            Some(Place::TimeWait(index)) => self.end_time_wait(index, Cause::Abort),
+            None => return false,
+        }
+        true
     }
 
     /// The options of a socket.
@@ -440,6 +536,7 @@ impl<O: Observer> Stack<O> {
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());
+        readiness.set(crate::Readiness::URGENT, connection.urgent().is_some());
         Ok(readiness)
     }
 

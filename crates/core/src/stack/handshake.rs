@@ -10,7 +10,7 @@ use crate::demux::{Answer, Listener, ListenerId, Listening, Place, SynReceived};
 use crate::observe::{
     Cause, Direction, DiscardReason, LifeId, Observer, RefusalReason, ResetReason, StateName,
 };
-use crate::{Flags, Options, Segment, Timestamps};
+use crate::{Flags, Options, Segment, SeqNumber, Timestamps};
 
 impl<O: Observer> Stack<O> {
     /// A SYN for a listener (RFC 9293 §3.10.7.2): it is answered if there is room for what follows.
@@ -96,11 +96,7 @@ impl<O: Observer> Stack<O> {
         let config = &self.cx.config;
         let mut iss = self.cx.secrets.initial_sequence_number(tuple, self.cx.now);
         if let Some(old) = old {
-            // RFC 9293 §3.6.1: "larger than the largest sequence number it used on the previous
-            // connection incarnation".
-            if !old.snd_nxt.precedes(iss) {
-                iss = old.snd_nxt + NEXT_INCARNATION;
-            }
+            iss = next_incarnation(iss, old.snd_nxt);
         }
         Answer {
             tuple: *tuple,
@@ -134,7 +130,7 @@ impl<O: Observer> Stack<O> {
         let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
         segment.wnd = u16::try_from(options.receive_buffer).unwrap_or(u16::MAX);
         segment.options = Options {
-            mss: Some(advertised_mss(config, tuple.is_ipv4())),
+            mss: Some(advertised_mss(config, &options, tuple.is_ipv4())),
             window_scale: entry.peer_shift().map(|_| receive_shift(config, &options)),
             sack_permitted: entry.sack(),
             timestamps: entry.ts_recent().map(|echo| Timestamps {
@@ -146,7 +142,9 @@ impl<O: Observer> Stack<O> {
         if again {
             self.cx.counters.tcp_synack_retrans += 1;
         }
-        self.cx.reply(Reply::Segment(segment, Some(life), again));
+        let treatment = self.cx.config.treatment(Some(&options));
+        self.cx
+            .reply(Reply::Segment(segment, Some(life), again, treatment));
     }
 
     /// A segment for a half-open connection (RFC 9293 §3.10.7.4, for SYN-RECEIVED after a passive OPEN).
@@ -206,7 +204,12 @@ impl<O: Observer> Stack<O> {
             discard(self, DiscardReason::NoAck);
         } else if segment.ack != iss + 1 {
             discard(self, DiscardReason::AckUnacceptable);
-            self.cx.reset_for(segment, ResetReason::AckUnacceptable);
+            let options = self
+                .listeners
+                .get(listener)
+                .map(|listener| &listener.options);
+            self.cx
+                .reset_for(segment, ResetReason::AckUnacceptable, options);
         } else {
             self.complete_handshake(index, segment);
         }
@@ -253,7 +256,8 @@ impl<O: Observer> Stack<O> {
                 AcceptPolicy::ShedOldest => self.shed_oldest(id),
             }
         }
-        if let Some(connection) = self.promote(index) {
+        let echo = segment.options.timestamps.map(|theirs| theirs.echo);
+        if let Some(connection) = self.promote(index, echo) {
             // The same segment may have data and a FIN.
             self.connections[connection as usize].arrive_first(&mut self.cx, segment);
             self.settle(connection);
@@ -276,8 +280,9 @@ impl<O: Observer> Stack<O> {
         }
     }
 
-    /// Makes a connection of a half-open one and puts it into the accept queue. Answers its slot.
-    pub(super) fn promote(&mut self, index: u32) -> Option<u32> {
+    /// Makes a connection of a half-open one and puts it into the accept queue. Answers its slot. `echo`: TSecr of
+    /// the ACK, if it has just come.
+    pub(super) fn promote(&mut self, index: u32, echo: Option<u32>) -> Option<u32> {
         if self.connections.len() >= self.cx.config.max_connections {
             let tuple = self.syn_queue.get(index)?.tuple();
             self.cx.refuse(Some(tuple), RefusalReason::ConnectionLimit);
@@ -289,7 +294,10 @@ impl<O: Observer> Stack<O> {
         let options = self.listeners.get(id)?.options;
         let early = entry.early.take();
         let (life, tuple, irs) = (entry.life, entry.tuple(), entry.irs);
-        let handshake = entry.handshake(&self.cx.config);
+        let mut handshake = entry.handshake(&self.cx.config);
+        if self.first_syn_ack_sufficed(&entry, echo) {
+            handshake.answered_at = Some(handshake.opened_at);
+        }
         let state = entry.syn_acked();
         self.cx.counters.passive_opens += 1;
         self.cx.transition(
@@ -319,6 +327,17 @@ impl<O: Observer> Stack<O> {
         Some(slot)
     }
 
+    /// RFC 3522 §3.2, step 4: the ACK echoes a timestamp from before the first retransmission, so the SYN,ACK was
+    /// never lost, and the path is merely long. It has then been measured, too.
+    fn first_syn_ack_sufficed(&self, entry: &SynReceived, echo: Option<u32>) -> bool {
+        let Some(echo) = echo.filter(|_| entry.ts_recent().is_some() && !entry.is_held()) else {
+            return false;
+        };
+        let opened_at = entry.opened_at(&self.cx.config);
+        let first = self.cx.secrets.timestamp(&entry.tuple(), opened_at);
+        echo.wrapping_sub(first) as i32 <= 0
+    }
+
     /// A place came free: the child that has waited longest takes it.
     pub(super) fn promote_held(&mut self, id: ListenerId) {
         while let Some(listener) = self.listeners.get_mut(id) {
@@ -329,7 +348,7 @@ impl<O: Observer> Stack<O> {
                 return;
             };
             if self.is_held(index, life) {
-                self.promote(index);
+                self.promote(index, None);
             }
         }
     }
@@ -367,7 +386,11 @@ impl<O: Observer> Stack<O> {
         };
         let numbers = (entry.iss + 1, entry.rcv_nxt(), Flags::RST | Flags::ACK);
         let (life, tuple) = (entry.life, entry.tuple());
-        self.cx.reset(Some(life), tuple, numbers, reason);
+        let options = self
+            .listeners
+            .get(entry.listener)
+            .map(|listener| &listener.options);
+        self.cx.reset(Some(life), tuple, numbers, reason, options);
         self.drop_half_open(index, cause);
     }
 
@@ -391,6 +414,10 @@ impl<O: Observer> Stack<O> {
             ack: entry.rcv_nxt(),
             wnd: self.scaled_offer(entry),
             echo: entry.ts_recent(),
+            socket: self
+                .listeners
+                .get(entry.listener)
+                .map(|listener| listener.options),
         };
         self.challenge_without_slot(ack);
     }
@@ -444,6 +471,16 @@ impl<O: Observer> Stack<O> {
         self.syn_queue
             .get(index)
             .is_some_and(|entry| entry.life == life)
+    }
+}
+
+/// RFC 9293 §3.6.1: the ISN of a new incarnation is "larger than the largest sequence number it used on the
+/// previous connection incarnation".
+pub(super) fn next_incarnation(iss: SeqNumber, last: SeqNumber) -> SeqNumber {
+    if last.precedes(iss) {
+        iss
+    } else {
+        last + NEXT_INCARNATION
     }
 }
 

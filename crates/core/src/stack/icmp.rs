@@ -6,7 +6,10 @@ use super::Stack;
 use crate::context::Reply;
 use crate::demux::Place;
 use crate::observe::{DiscardReason, Observer};
-use crate::wire::IcmpError;
+use crate::wire::{self, IcmpError};
+
+/// The header of a message in bytes, which is never cut.
+const ICMP_HEADER: usize = 8;
 
 impl<O: Observer> Stack<O> {
     /// RFC 1122 §3.2.2.6, RFC 4443 §4.2.
@@ -18,7 +21,11 @@ impl<O: Observer> Stack<O> {
             return self.cx.discard(None, None, DiscardReason::BadSource);
         }
         self.cx.counters.icmp_echoes += 1;
-        let request = message.into();
+        // "If sending the Echo Reply requires intentional fragmentation that is not implemented, the datagram MUST
+        // be truncated" (RFC 1122 §3.2.2.6). For IPv6 RFC 4443 does not say what a host does that has none.
+        let header = wire::ip_header_len(destination.is_ipv4());
+        let room = self.cx.config.mtu.saturating_sub(header).max(ICMP_HEADER);
+        let request = message[..message.len().min(room)].into();
         self.cx.reply(Reply::Echo {
             source: destination,
             destination: source,

@@ -106,6 +106,7 @@ impl<O: Observer> Stack<O> {
     /// A stack without connections. `now` begins its time.
     pub fn new(config: Config, secrets: Secrets, observer: O, now: Instant) -> Self {
         let hash = secrets.hash;
+        let config = config.clamped();
         let syn_queue = SynQueue::new(&config);
         let mut cx = Context::new(config, secrets, observer);
         cx.now = now;
@@ -128,6 +129,12 @@ impl<O: Observer> Stack<O> {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.cx.config
+    }
+
+    /// The settings, to change: those that a connection was made with stay as they are, what is asked anew is
+    /// answered by the new ones. Retries of SYN-ACKs cannot be changed.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.cx.config
     }
 
     /// What happened how often.
@@ -248,7 +255,8 @@ impl<O: Observer> Stack<O> {
 
     /// Everything about one connection, also one that has ended and whose socket is still held.
     pub fn status(&self, id: SocketId) -> Option<Status> {
-        self.connection(id).map(Connection::status)
+        self.connection(id)
+            .map(|connection| connection.status(&self.cx.config))
     }
 
     /// Everything about every connection: those in slots, the half-open and those in TIME-WAIT.
@@ -256,7 +264,7 @@ impl<O: Observer> Stack<O> {
         let slots = self.connections.iter().map(|(_, connection)| connection);
         let slots = slots
             .filter(|slot| !self.is_in_time_wait(slot))
-            .map(Connection::status);
+            .map(|slot| slot.status(&self.cx.config));
         let half_open = self.syn_queue.iter().map(|entry| {
             let timer = Timer {
                 kind: TimerKind::SynAck,
@@ -310,6 +318,17 @@ impl<O: Observer> Stack<O> {
     /// Every listener.
     pub fn listeners(&self) -> Vec<ListenerStatus> {
         self.listeners.iter().map(ListenerStatus::from).collect()
+    }
+
+    /// One listener.
+    pub fn listener_status(&self, id: ListenerId) -> Option<ListenerStatus> {
+        self.listeners.get(id).map(ListenerStatus::from)
+    }
+
+    /// Whether `accept` would find a child.
+    pub fn has_acceptable(&self, id: ListenerId) -> bool {
+        let listener = self.listeners.get(id);
+        listener.is_some_and(|listener| !listener.queue.is_empty())
     }
 
     /// The address a listener was bound to, its port chosen if none was given.

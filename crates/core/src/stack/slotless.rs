@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::context::{Reply, bare_segment};
 use crate::observe::{LifeId, Observer};
-use crate::{Flags, FourTuple, SeqNumber, Timestamps};
+use crate::{Flags, FourTuple, SeqNumber, SocketOptions, Timestamps};
 
 /// What such an ACK says.
 pub(super) struct SlotlessAck {
@@ -14,6 +14,8 @@ pub(super) struct SlotlessAck {
     pub(super) wnd: u16,
     /// TS.Recent, if timestamps are in use.
     pub(super) echo: Option<u32>,
+    /// The options of the listener, while it is known: TIME-WAIT keeps none.
+    pub(super) socket: Option<SocketOptions>,
 }
 
 impl<O: Observer> Stack<O> {
@@ -36,11 +38,14 @@ impl<O: Observer> Stack<O> {
             ack,
             wnd,
             echo,
+            socket,
         } = ack;
         let mut segment = bare_segment(tuple, seq, ack, Flags::ACK);
         segment.wnd = wnd;
         let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
         segment.options.timestamps = echo.map(|echo| Timestamps { value, echo });
-        self.cx.reply(Reply::Segment(segment, Some(life), false));
+        let treatment = self.cx.config.treatment(socket.as_ref());
+        self.cx
+            .reply(Reply::Segment(segment, Some(life), false, treatment));
     }
 }

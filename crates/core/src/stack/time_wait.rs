@@ -1,6 +1,7 @@
 //! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
 
 use super::Stack;
+use super::handshake::next_incarnation;
 use super::settle::MAX_TIME_WAIT;
 use super::slotless::SlotlessAck;
 use crate::demux::{ListenerId, Place, TimeWait};
@@ -45,6 +46,9 @@ impl<O: Observer> Stack<O> {
             let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
             self.time_wait.restart(index, self.cx.now, length);
             return self.acknowledge_entry(index);
+        } else if entry.snd_nxt.precedes(segment.ack) {
+            // RFC 5961 §5: an ACK of what was never sent "MUST be discarded and an ACK sent back".
+            DiscardReason::AckUnsent
         } else if segment.is_empty() && segment.seq == rcv_nxt {
             return self
                 .cx
@@ -106,14 +110,37 @@ impl<O: Observer> Stack<O> {
         self.answer_syn(listener, segment, Some(&old));
     }
 
+    /// Whether a new connection may take the place of one in TIME-WAIT by an active OPEN: "an old duplicate segment
+    /// from an earlier incarnation" is told by its timestamp (RFC 7323, appendix B.2). A second lets our clock, and
+    /// the peer's, pass what was sent last, as in Linux.
+    pub(super) fn may_reconnect(&self, index: u32) -> bool {
+        let Some(entry) = self.time_wait.get(index) else {
+            return false;
+        };
+        let config = &self.cx.config;
+        let left = entry.ends_at(self.cx.now) - self.cx.now;
+        let length = config.time_wait.min(MAX_TIME_WAIT);
+        config.timestamps && entry.ts_recent().is_some() && left + RECONNECT <= length
+    }
+
+    /// The old incarnation gives way; answers the ISN of the new one.
+    pub(super) fn reconnect(&mut self, index: u32, iss: SeqNumber) -> SeqNumber {
+        let last = self.time_wait.get(index).map(|entry| entry.snd_nxt);
+        self.cx.counters.tw_recycled += 1;
+        self.end_time_wait(index, Cause::Reconnect);
+        last.map_or(iss, |last| next_incarnation(iss, last))
+    }
+
     fn challenge_entry(&mut self, index: u32) {
-        if let Some(ack) = self.time_wait.get(index).map(ack_of) {
+        let wnd = self.cx.config.time_wait_window;
+        if let Some(ack) = self.time_wait.get(index).map(|entry| ack_of(entry, wnd)) {
             self.challenge_without_slot(ack);
         }
     }
 
     fn acknowledge_entry(&mut self, index: u32) {
-        if let Some(ack) = self.time_wait.get(index).map(ack_of) {
+        let wnd = self.cx.config.time_wait_window;
+        if let Some(ack) = self.time_wait.get(index).map(|entry| ack_of(entry, wnd)) {
             self.acknowledge_without_slot(ack);
         }
     }
@@ -138,19 +165,19 @@ impl<O: Observer> Stack<O> {
     }
 }
 
-/// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so the entry keeps none; but a zero would
-/// look like a receiver in trouble to whoever reads a capture.
-const WINDOW: u16 = 512;
+/// How long TIME-WAIT lasts at least before it is left for a new active OPEN.
+const RECONNECT: core::time::Duration = core::time::Duration::from_secs(1);
 
 /// What an entry says when it acknowledges.
-fn ack_of(entry: &TimeWait) -> SlotlessAck {
+fn ack_of(entry: &TimeWait, wnd: u16) -> SlotlessAck {
     SlotlessAck {
         life: entry.life,
         tuple: entry.tuple(),
         seq: entry.snd_nxt,
         ack: entry.rcv_nxt,
-        wnd: WINDOW,
+        wnd,
         echo: entry.ts_recent(),
+        socket: None,
     }
 }
 

@@ -68,8 +68,8 @@ impl<O: Observer> Stack<O> {
 
     fn write_reply(&mut self, reply: Reply, packet: &mut Vec<u8>) {
         match reply {
-            Reply::Segment(segment, life, again) => {
-                wire::write_segment(packet, &segment, &[], 0);
+            Reply::Segment(segment, life, again, treatment) => {
+                wire::write_segment(packet, &segment, &[], 0, treatment);
                 let counters = &mut self.cx.counters;
                 if again {
                     counters.retrans_segs += 1
@@ -85,7 +85,8 @@ impl<O: Observer> Stack<O> {
                 destination,
                 request,
             } => {
-                wire::write_echo_reply(packet, source, destination, &request, 0);
+                let treatment = self.cx.config.treatment(None);
+                wire::write_echo_reply(packet, source, destination, &request, treatment);
             }
         }
     }

@@ -6,15 +6,28 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use etherparse::{IpNumber, Ipv4Header, Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice};
+use etherparse::{IpDscp, IpNumber, Ipv4Header, Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice};
 
 use super::checksum::Sum;
 use super::extensions;
 use crate::FourTuple;
 use crate::observe::DiscardReason;
 
-/// The TTL and hop limit of what we send.
-const HOPS: u8 = 64;
+/// How IP is to treat a packet of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Treatment {
+    /// TTL or hop limit.
+    pub(crate) hop_limit: u8,
+    /// Type of service or traffic class.
+    pub(crate) traffic_class: u8,
+}
+
+/// What the tests send.
+#[cfg(test)]
+pub(crate) const TREATMENT: Treatment = Treatment {
+    hop_limit: 64,
+    traffic_class: 0,
+};
 
 /// An IP packet without its headers.
 pub(super) struct Datagram<'a> {
@@ -91,14 +104,17 @@ pub(super) fn write_header(
     protocol: IpNumber,
     payload_len: usize,
     identification: u16,
+    treatment: Treatment,
 ) {
     let payload_length =
         u16::try_from(payload_len).expect("what is sent was cut to fit one IP packet");
     match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             let (source, destination) = (source.octets(), destination.octets());
-            let mut header = Ipv4Header::new(payload_length, HOPS, protocol, source, destination)
+            let hops = treatment.hop_limit;
+            let mut header = Ipv4Header::new(payload_length, hops, protocol, source, destination)
                 .expect("what is sent was cut to fit one IP packet");
+            header.dscp = IpDscp::try_new(treatment.traffic_class >> 2).unwrap_or_default();
             header.identification = identification;
             header.dont_fragment = true;
             header.header_checksum = header.calc_header_checksum();
@@ -108,7 +124,8 @@ pub(super) fn write_header(
             let header = Ipv6Header {
                 payload_length,
                 next_header: protocol,
-                hop_limit: HOPS,
+                traffic_class: treatment.traffic_class,
+                hop_limit: treatment.hop_limit,
                 source: source.octets(),
                 destination: destination.octets(),
                 ..Ipv6Header::default()
@@ -185,7 +202,15 @@ mod tests {
         let mut packet = Vec::new();
         let (source, destination) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let protocol = ip_number::TCP;
-        write_header(&mut packet, source, destination, protocol, DATA.len(), 9);
+        write_header(
+            &mut packet,
+            source,
+            destination,
+            protocol,
+            DATA.len(),
+            9,
+            TREATMENT,
+        );
         edit(&mut packet);
         packet[10..12].fill(0);
         let checksum = Sum::default().add(&packet).finish();
@@ -198,7 +223,15 @@ mod tests {
         let mut packet = Vec::new();
         let (source, destination) = ([0x20; 16].into(), [0x30; 16].into());
         let length = extensions.len() + DATA.len();
-        write_header(&mut packet, source, destination, first, length, 0);
+        write_header(
+            &mut packet,
+            source,
+            destination,
+            first,
+            length,
+            0,
+            TREATMENT,
+        );
         packet.extend(extensions);
         packet.extend(DATA);
         packet
@@ -215,17 +248,22 @@ mod tests {
         }
     }
 
+    /// RFC 9293 §3.9.2, MUST-50: padding, a router alert, a source route that is completed, and nonsense.
     #[test]
     fn ipv4_options_are_skipped() {
-        let mut packet = packet_v4(|_| ());
-        packet.truncate(20);
-        packet.extend([1, 1, 1, 0]);
-        (packet[0], packet[3]) = (0x46, 44);
-        packet[10..12].fill(0);
-        let checksum = Sum::default().add(&packet).finish();
-        packet[10..12].copy_from_slice(&checksum.to_be_bytes());
-        packet.extend(DATA);
-        assert_eq!(parse(&packet).ok().unwrap().payload, DATA);
+        let route = [131, 7, 8, 198, 18, 0, 9, 0];
+        for options in [&[1, 1, 1, 0][..], &[148, 4, 0, 0], &route, &[99, 200, 0, 0]] {
+            let mut packet = packet_v4(|_| ());
+            packet.truncate(20);
+            packet.extend(options);
+            packet[0] += options.len() as u8 / 4;
+            packet[3] += options.len() as u8;
+            packet[10..12].fill(0);
+            let checksum = Sum::default().add(&packet).finish();
+            packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+            packet.extend(DATA);
+            assert_eq!(parse(&packet).ok().unwrap().payload, DATA);
+        }
     }
 
     #[test]

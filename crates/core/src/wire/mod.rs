@@ -14,7 +14,10 @@ use core::net::IpAddr;
 
 use etherparse::{Ipv4Header, Ipv6Header, ip_number};
 
-pub(crate) use icmp::{Icmp, IcmpError, IcmpKind};
+pub(crate) use icmp::{Icmp, IcmpError, IcmpKind, Unreachable};
+#[cfg(test)]
+pub(crate) use ip::TREATMENT;
+pub(crate) use ip::Treatment;
 pub(crate) use options::encoded_len;
 
 use crate::observe::DiscardReason;
@@ -85,12 +88,22 @@ pub(crate) fn write_segment(
     segment: &Segment<'_>,
     more: &[u8],
     identification: u16,
+    treatment: Treatment,
 ) {
     let (local, remote) = (segment.tuple.local().ip(), segment.tuple.remote().ip());
     let header_len = tcp::FIXED_LEN + encoded_len(&segment.options);
     let tcp_len = header_len + segment.payload.len() + more.len();
     out.clear();
-    ip::write_header(out, local, remote, ip_number::TCP, tcp_len, identification);
+    let protocol = ip_number::TCP;
+    ip::write_header(
+        out,
+        local,
+        remote,
+        protocol,
+        tcp_len,
+        identification,
+        treatment,
+    );
     let tcp_start = out.len();
     tcp::write(out, segment, more);
     tcp::fill_checksum(&mut out[tcp_start..], segment);
@@ -103,7 +116,7 @@ pub(crate) fn write_echo_reply(
     source: IpAddr,
     destination: IpAddr,
     request_message: &[u8],
-    identification: u16,
+    treatment: Treatment,
 ) {
     let protocol = match source {
         IpAddr::V4(_) => ip_number::ICMP,
@@ -111,16 +124,20 @@ pub(crate) fn write_echo_reply(
     };
     let length = request_message.len();
     out.clear();
-    ip::write_header(out, source, destination, protocol, length, identification);
+    ip::write_header(out, source, destination, protocol, length, 0, treatment);
     icmp::write_echo_reply(out, source, destination, request_message);
 }
 
 /// The IP and TCP headers without options, in bytes.
 pub(crate) const fn header_len(is_ipv4: bool) -> usize {
-    let ip = if is_ipv4 {
+    ip_header_len(is_ipv4) + tcp::FIXED_LEN
+}
+
+/// The IP header that we send, in bytes.
+pub(crate) const fn ip_header_len(is_ipv4: bool) -> usize {
+    if is_ipv4 {
         Ipv4Header::MIN_LEN
     } else {
         Ipv6Header::LEN
-    };
-    ip + tcp::FIXED_LEN
+    }
 }

@@ -104,6 +104,8 @@ pub struct Packet {
     pub ip: IpFields,
     /// `8080 > 53`: source and destination port.
     pub ports: Option<(u16, u16)>,
+    /// `/udp(9899 > 9811)`: TCP in UDP, with these ports; behind an ICMP message it is of the segment quoted.
+    pub udp: Option<(u16, u16)>,
     /// What it carries.
     pub body: Body,
 }
@@ -130,6 +132,8 @@ pub enum Tos {
     Byte(u8),
     /// `dscp 8`: the upper six bits.
     Dscp(u8),
+    /// `dscp 8, ect01`: the upper six bits, and either of the two, outbound only.
+    DscpEct01(u8),
 }
 
 /// What a packet carries.
@@ -186,6 +190,8 @@ pub struct TcpFlags {
     pub cwr: bool,
     /// `A`: AE (RFC 9768), the former NS.
     pub ae: bool,
+    /// `.5`: the three bits AE, CWR and ECE as a counter (RFC 9768), which then are not set above.
+    pub ace: Option<u8>,
 }
 
 /// `1:1001(1000)`
@@ -234,30 +240,34 @@ pub enum TcpOption {
         /// The cookie, empty for a request.
         cookie: Vec<u8>,
     },
-    /// `md5 …`, `md5valid`, `md5invalid`: parsed only.
+    /// `md5 valid`, or `md5` with a digest in hex: parsed only.
     Md5(String),
-    /// `gen[0xNN]`, `ECN …`: a kind and its bytes.
+    /// `gen-172 0102`, `exp-acc0 01`, `ECN …`, `AccECN0 …`: a kind and its bytes.
     Other {
         /// The kind.
         kind: u8,
         /// What follows kind and length.
         data: Vec<u8>,
     },
+    /// `<0204ffff>`: all the options as bytes.
+    Raw(Vec<u8>),
 }
 
 /// An ICMP message about a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Icmp {
-    /// `unreachable`, `packet_too_big`, `time_exceeded`, …, or `type N`.
+    /// `unreachable`, `packet_too_big`, `time_exceeded`, …, or `type_N`.
     pub kind: String,
-    /// `host_unreachable`, `frag_needed`, …, or `code N`.
+    /// `host_unreachable`, `frag_needed`, …, or `code_N`.
     pub code: Option<String>,
     /// `mtu 1200`
     pub mtu: Option<u32>,
     /// `[1:1001(1000)]`: the sequence numbers it quotes.
     pub quoted: Option<(u32, u16)>,
-    /// `[udp (1000)]`: quotes UDP instead.
+    /// `[udp (1000)]`: quotes UDP instead; `quoted` has its length.
     pub quotes_udp: bool,
+    /// `[raw (8)]`: quotes nothing, and has so many bytes of its own.
+    pub raw: Option<u16>,
     /// `id 1` of an echo.
     pub id: Option<u16>,
 }
@@ -294,6 +304,8 @@ pub enum Expression {
     Or(Box<Expression>, Box<Expression>),
     /// `~O_NONBLOCK`.
     Not(Box<Expression>),
+    /// `TCP_NLA_BUSY=1`, where it is not a field of a record.
+    Assign(String, Box<Expression>),
     /// `[1, 2]`.
     List(Vec<Expression>),
     /// `{a, b}` or `{fd=3, events=POLLIN}`: fields with or without a name.

@@ -25,6 +25,28 @@ pub trait Subject {
     /// What came of a call, once it has ended.
     fn outcome(&mut self, id: CallId) -> Option<Outcome>;
 
+    /// Lets time pass until a call ends, but not beyond `until`; what leaves meanwhile is kept.
+    fn wait_for(&mut self, id: CallId, until: Duration) -> Option<Outcome> {
+        /// Nobody knows when a call will end: time passes in steps, far below any tolerance.
+        const SMALLEST_STEP: Duration = Duration::from_micros(100);
+        let begun = self.now();
+        loop {
+            let ended = self.outcome(id);
+            let now = self.now();
+            if ended.is_some() || now >= until {
+                return ended;
+            }
+            let step = now.saturating_sub(begun) / 1000;
+            self.wait(until.min(now + step.max(SMALLEST_STEP)));
+        }
+    }
+
+    /// What the stack tells of its connections since it was last asked: when, and what happened why. A stack that
+    /// tells nothing is no worse a subject.
+    fn story(&mut self) -> Vec<(Duration, String)> {
+        Vec::new()
+    }
+
     /// What `TCP_INFO` tells of a socket.
     fn tcp_info(&mut self, fd: Fd) -> Option<TcpInfo>;
 

@@ -6,6 +6,10 @@ use std::time::Duration;
 /// A file descriptor.
 pub type Fd = i32;
 
+/// Stands beside `MSG_*` in the flags of [`Call::Receive`] and [`Call::Send`]: the caller's buffer is a null
+/// pointer. No `MSG_*` has this bit.
+pub const NULL_BUFFER: i32 = 0x0080_0000;
+
 /// A system call. `readv`, `recvfrom` and so on are told apart only by what they carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {

@@ -99,7 +99,7 @@ fn answers_that_wait_are_bounded() {
     let peer = harness.new_peer(9999, 0);
     let segment = crate::context::bare_segment(peer.tuple.reversed(), peer.them, peer.us, S);
     let mut packet = Vec::new();
-    wire::write_segment(&mut packet, &segment, &[], 1);
+    wire::write_segment(&mut packet, &segment, &[], 1, wire::TREATMENT);
     for _ in 0..12 {
         harness
             .stack
@@ -245,6 +245,84 @@ fn two_listeners_conflict_where_their_addresses_overlap() {
             "{first} {second}"
         );
     }
+}
+
+/// RFC 9293 §3.9.1.1, MUST-42: "LISTEN on a port while a connection block with the same local port is in
+/// SYN-SENT or SYN-RECEIVED state"; MUST-41: that connection goes on.
+#[test]
+fn a_port_that_connects_can_be_listened_on_and_the_connection_goes_on() {
+    both(|family| {
+        for crossing in [false, true] {
+            let mut harness = Harness::new(family);
+            let options = ConnectOptions {
+                local: Some(SocketAddr::new(family.ours(), PORT)),
+                ..ConnectOptions::default()
+            };
+            let to = remote(&harness, 7);
+            let id = harness.stack.connect(harness.now, to, options).unwrap();
+            let syn = harness.next().expect("a SYN");
+            let (us, them) = (syn.seq + 1, SeqNumber(7001));
+            let (tuple, ts) = (syn.tuple, None);
+            let peer = Peer {
+                tuple,
+                us,
+                them,
+                ts,
+            };
+            if crossing {
+                harness.send(&peer, S, peer.them - 1, SeqNumber(0), b"");
+                assert_eq!(harness.next().unwrap().flags, SA);
+            }
+            let mut listen = ListenOptions::new(SocketAddr::new(family.ours(), PORT));
+            let refused = harness.stack.listen(harness.now, listen);
+            assert!(matches!(refused, Err(ListenError::PortHeld { .. })));
+            listen.socket.reuse_address = true;
+            let listener = harness.stack.listen(harness.now, listen).unwrap();
+            harness.send(&peer, SA, peer.them - 1, peer.us, b"");
+            harness.expect_ack(&peer, peer.them);
+            harness.write(id, b"hello");
+            harness.expect_data(peer.us, b"hello");
+            let (_, child) = harness.accepted_by(listener, |_| ());
+            assert_ne!(id, child);
+        }
+    });
+}
+
+/// RFC 9293 §3.9.1.1, MUST-43 to MUST-45.
+#[test]
+fn every_segment_of_a_connection_comes_from_the_address_it_began_with() {
+    both(|family| {
+        let second = family.host(3);
+        let mut harness = Harness::with(family, |config| config.addresses.push(second));
+        let to = remote(&harness, 7);
+        for (asked, used) in [(None, family.ours()), (Some(second), second)] {
+            let options = ConnectOptions {
+                local: asked.map(|ip| SocketAddr::new(ip, 0)),
+                ..ConnectOptions::default()
+            };
+            let id = harness.stack.connect(harness.now, to, options).unwrap();
+            let syn = harness.next().expect("a SYN");
+            assert_eq!(syn.tuple.local().ip(), used);
+            harness.advance(secs(1));
+            assert_eq!(harness.next().expect("a SYN").tuple, syn.tuple);
+            harness.abort(id);
+        }
+        let everywhere = match family {
+            V4 => IpAddr::from([0_u8; 4]),
+            V6 => IpAddr::from([0_u16; 8]),
+        };
+        let listener = harness.listen_with(|options| options.address.set_ip(everywhere));
+        let mut peer = harness.new_peer(PORT, 1000);
+        peer.tuple = FourTuple::new(SocketAddr::new(second, PORT), peer.tuple.remote());
+        harness.send(&peer, S, peer.them - 1, SeqNumber(0), b"");
+        let answer = harness.next().expect("a SYN,ACK");
+        peer.us = answer.seq + 1;
+        harness.ack(&peer, peer.us);
+        let id = harness.accept(listener).expect("a child");
+        harness.write(id, b"data");
+        let data = harness.expect_data(peer.us, b"data");
+        assert_eq!([answer.tuple, data.tuple], [peer.tuple; 2]);
+    });
 }
 
 #[test]

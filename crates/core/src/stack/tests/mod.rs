@@ -8,10 +8,13 @@ mod acceptance;
 mod active_open;
 mod backlog;
 mod closing;
+mod duplicates;
 mod ends;
+mod held_ports;
 mod hostile;
 mod inspect;
 mod limits;
+mod long_paths;
 mod network;
 mod options;
 mod passive_open;
@@ -19,9 +22,12 @@ mod receiving;
 mod recovery;
 mod resets;
 mod sending;
+mod socket_options;
+mod status;
 mod time_wait;
 mod time_wait_reuse;
 mod timers;
+mod urgent;
 mod windows;
 
 use core::time::Duration;
@@ -36,8 +42,8 @@ use crate::observe::{
 };
 use crate::wire::{self, Packet};
 use crate::{
-    Checksum, Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber,
-    SocketOptions, Status, Timestamps,
+    Checksum, Config, CongestionState, Flags, FourTuple, Instant, Options, Secrets, Segment,
+    SeqNumber, SocketOptions, Status, Timestamps,
 };
 
 const NONE: Flags = Flags::empty();
@@ -150,8 +156,13 @@ struct Got {
     seq: SeqNumber,
     ack: SeqNumber,
     wnd: u16,
+    urgent: u16,
     options: Options,
     data: Vec<u8>,
+    /// TTL or hop limit.
+    hops: u8,
+    /// Type of service or traffic class.
+    class: u8,
 }
 
 /// The stack, the wire and the time.
@@ -206,7 +217,7 @@ impl Harness {
 
     fn send_segment(&mut self, segment: &Segment<'_>) {
         let mut packet = Vec::new();
-        wire::write_segment(&mut packet, segment, &[], 7);
+        wire::write_segment(&mut packet, segment, &[], 7, wire::TREATMENT);
         self.receive(&packet);
     }
 
@@ -297,8 +308,14 @@ impl Harness {
                     seq: segment.seq,
                     ack: segment.ack,
                     wnd: segment.wnd,
+                    urgent: segment.urgent,
                     options: segment.options,
                     data: segment.payload.into(),
+                    hops: packet[if packet[0] >> 4 == 4 { 8 } else { 7 }],
+                    class: match packet[0] >> 4 {
+                        4 => packet[1],
+                        _ => packet[0] << 4 | packet[1] >> 4,
+                    },
                 }),
                 _ => sent_icmp.push_back(packet.into()),
             },

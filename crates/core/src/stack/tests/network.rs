@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::ReadError;
+use crate::observe::NetworkError;
 
 /// The Internet checksum (RFC 1071), over the pseudo-header's bytes, too, where there is one.
 fn checksum(parts: &[&[u8]]) -> u16 {
@@ -54,7 +55,7 @@ fn icmp(family: Family, kind: u8, code: u8, rest: [u8; 4], body: &[u8]) -> Vec<u
 fn quote(peer: &Peer, seq: SeqNumber) -> Vec<u8> {
     let segment = crate::context::bare_segment(peer.tuple, seq, peer.them, A);
     let mut packet = Vec::new();
-    wire::write_segment(&mut packet, &segment, &[], 1);
+    wire::write_segment(&mut packet, &segment, &[], 1, wire::TREATMENT);
     packet
 }
 
@@ -89,9 +90,25 @@ fn unreachable_ends_a_connection_that_is_being_opened() {
             let mut harness = Harness::new(family);
             let (peer, id, _) = harness.connect();
             send_unreachable(&mut harness, &peer, *code, peer.us - 1);
-            harness.assert_entered(&peer, StateName::Closed, Cause::Unreachable);
+            // RFC 1122 §4.2.3.9: the host is there, but nobody listens.
+            let hard: &[u8] = if family == V4 { &[2, 3] } else { &[4] };
+            let cause = if hard.contains(code) {
+                Cause::Refused
+            } else {
+                Cause::Unreachable
+            };
+            harness.assert_entered(&peer, StateName::Closed, cause);
+            let told = match (family, code) {
+                (_, 0) => NetworkError::Network,
+                (V4, 1) | (V6, 3) => NetworkError::Host,
+                (V4, 2) => NetworkError::Protocol,
+                (V4, 3) | (V6, 4) => NetworkError::Port,
+                (V4, 5) => NetworkError::SourceRoute,
+                _ => NetworkError::Prohibited,
+            };
+            assert_eq!(harness.status(id).soft_error, Some(told));
             let error = harness.stack.read(harness.now, id, &mut [0; 9]);
-            assert_eq!(error, Err(ReadError::Ended(Cause::Unreachable)));
+            assert_eq!(error, Err(ReadError::Ended(cause)));
             harness.expect_silence();
         }
     });
@@ -112,6 +129,48 @@ fn unreachable_does_not_end_an_established_connection() {
             harness.ack(&peer, peer.us + 1);
             assert_eq!(harness.status(id).unacknowledged, 0);
         }
+    });
+}
+
+/// RFC 9293 §3.9.2.2, SHLD-25: remembered until the peer is heard, and told when the connection ends by a timer.
+#[test]
+fn a_soft_error_is_told_with_the_timeout_unless_the_peer_was_heard_again() {
+    both(|family| {
+        let (mut harness, host) = (Harness::new(family), if family == V4 { 1 } else { 3 });
+        let (peer, id) = harness.accepted();
+        harness.write(id, b"xy");
+        harness.drain();
+        send_unreachable(&mut harness, &peer, host, peer.us);
+        assert_eq!(harness.status(id).soft_error, Some(NetworkError::Host));
+        harness.ack(&peer, peer.us + 1);
+        assert_eq!(harness.status(id).soft_error, None);
+        let kind = if family == V4 { 11 } else { 3 };
+        let quote = quote(&peer, peer.us + 1);
+        harness.receive(&icmp(family, kind, 0, [0; 4], &quote));
+        let told = Some(NetworkError::TimeExceeded);
+        assert_eq!(harness.status(id).soft_error, told);
+        harness.advance(secs(3600));
+        harness.assert_entered(&peer, StateName::Closed, Cause::DataRetries);
+        assert_eq!(harness.status(id).soft_error, told);
+    });
+}
+
+/// RFC 1191 §6.5: what the path still carries is not sent again.
+#[test]
+fn only_what_was_too_big_goes_again() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let large = |segment: &mut Segment<'_>| segment.options.mss = Some(1400);
+        let (peer, id) = harness.accepted_with(|options| options.socket.nodelay = true, large);
+        harness.write(id, bytes(1400));
+        harness.write(id, b"small");
+        harness.drain();
+        send_too_big(&mut harness, &peer, 1300, peer.us);
+        let sent = harness.drain();
+        let mss = 1300 - wire::header_len(family == V4);
+        let lengths: Vec<_> = sent.iter().map(|got| got.data.len()).collect();
+        assert_eq!(lengths, [mss, 1400 - mss]);
+        assert_eq!(harness.status(id).outstanding.unacked, 3);
     });
 }
 
@@ -162,7 +221,10 @@ fn a_packet_that_was_too_big_goes_again_in_smaller_ones() {
         assert_eq!(sent.iter().map(|got| got.data.len()).sum::<usize>(), 2800);
         let status = harness.status(id);
         assert_eq!((status.path_mtu, usize::from(status.mss)), (1300, mss));
-        assert_eq!((status.recovery, status.backoff), ("open", 0));
+        assert_eq!(
+            (status.congestion, status.backoff),
+            (CongestionState::Open, 0)
+        );
         harness.ack(&peer, peer.us + 2800);
         assert_eq!(harness.status(id).unacknowledged, 0);
     });
@@ -213,17 +275,36 @@ fn a_path_mtu_that_is_not_smaller_changes_nothing() {
 }
 
 #[test]
-fn time_exceeded_and_parameter_problem_change_nothing() {
+fn time_exceeded_and_parameter_problem_end_nothing() {
     both(|family| {
         let mut harness = Harness::new(family);
-        let (peer, ..) = harness.connect();
+        let (peer, id, _) = harness.connect();
         let kinds = if family == V4 { [11, 12] } else { [3, 4] };
-        for kind in kinds {
+        let told = [NetworkError::TimeExceeded, NetworkError::ParameterProblem];
+        for (kind, told) in kinds.into_iter().zip(told) {
             harness.receive(&icmp(family, kind, 0, [0; 4], &quote(&peer, peer.us - 1)));
+            assert_eq!(harness.status(id).soft_error, Some(told));
         }
         assert_eq!(harness.state(&peer), StateName::SynSent);
         harness.expect_silence();
     });
+}
+
+/// RFC 9293 §3.9.2.2, MUST-55.
+#[test]
+fn a_source_quench_is_silently_discarded() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted();
+    harness.write(id, bytes(5000));
+    harness.drain();
+    let before = harness.status(id).cwnd;
+    harness.receive(&icmp(V4, 4, 0, [0; 4], &quote(&peer, peer.us)));
+    harness.expect_silence();
+    assert!(harness.sent_icmp.is_empty());
+    let status = harness.status(id);
+    assert_eq!((status.cwnd, status.soft_error), (before, None));
+    assert_eq!(status.state, StateName::Established);
+    assert_eq!(harness.discarded(DiscardReason::IcmpUnhandled), 1);
 }
 
 #[test]
@@ -269,6 +350,27 @@ fn an_echo_is_answered_with_all_its_data() {
     });
 }
 
+/// RFC 1122 §3.2.2.6: "if sending the Echo Reply requires intentional fragmentation that is not implemented, the
+/// datagram MUST be truncated to maximum transmission size".
+#[test]
+fn an_echo_longer_than_the_link_takes_is_answered_with_what_fits() {
+    both(|family| {
+        let mut harness = Harness::with(family, |config| config.mtu = 1280);
+        let (kind, ip) = if family == V4 { (8, 20) } else { (128, 40) };
+        for (length, answered) in [(1280 - ip - 8, 1280 - ip - 8), (1400, 1280 - ip - 8)] {
+            let request = icmp(family, kind, 0, [1, 2, 3, 4], &bytes(length));
+            harness.receive(&request);
+            let reply = harness.sent_icmp.pop_front().expect("a reply");
+            assert_eq!(reply.len(), ip + 8 + answered);
+            assert_eq!(reply[ip + 4..], request[ip + 4..reply.len()]);
+            // Read by the same parser: its length and checksum are those of what was left.
+            let read = wire::parse(&reply, Checksum::Unknown).map(|_| ());
+            let reason = read.expect_err("nobody wants a reply").reason;
+            assert_eq!(reason, DiscardReason::IcmpUnhandled);
+        }
+    });
+}
+
 #[test]
 fn an_echo_to_somebody_else_or_from_ourselves_is_not_answered() {
     let mut harness = Harness::new(V4);
@@ -297,7 +399,7 @@ fn a_wrong_checksum_is_counted_and_the_segment_dropped() {
         let tuple = peer.tuple.reversed();
         let syn = crate::context::bare_segment(tuple, peer.them - 1, SeqNumber(0), S);
         let mut packet = Vec::new();
-        wire::write_segment(&mut packet, &syn, &[], 1);
+        wire::write_segment(&mut packet, &syn, &[], 1, wire::TREATMENT);
         let tcp = if family == V4 { 20 } else { 40 };
         for bit in (tcp * 8)..(packet.len() * 8) {
             let mut wrong = packet.clone();

@@ -117,6 +117,19 @@ fn a_peer_that_names_no_mss_gets_segments_of_the_default_size() {
     }
 }
 
+/// RFC 9293 §3.7.1, SHLD-5 and MAY-3: also where it says what the peer would assume without it.
+#[test]
+fn the_mss_is_offered_even_where_it_is_the_default() {
+    for (family, mtu, mss) in [(V4, 576, 536), (V6, 1280, 1220)] {
+        let mut harness = Harness::with(family, |config| config.mtu = mtu);
+        let (_, _, syn) = harness.connect();
+        assert_eq!(syn.options.mss, Some(mss));
+        harness.listen();
+        harness.syn(1000);
+        assert_eq!(harness.next().unwrap().options.mss, Some(mss));
+    }
+}
+
 /// RFC 6691 §2: the MSS counts no options; the sender takes theirs off.
 #[test]
 fn the_options_of_every_segment_are_taken_off_its_data() {

@@ -217,3 +217,33 @@ fn sequence_numbers_wrap_under_data_and_holes() {
         harness.expect_ack(&peer, peer.them + 101);
     });
 }
+
+/// RFC 9293 §3.8.6.3, MUST-40: whatever the configuration says.
+#[test]
+fn an_ack_is_never_delayed_by_half_a_second() {
+    let mut harness = Harness::with(V4, |config| {
+        config.quick_acks = 0;
+        config.delayed_ack = secs(10);
+    });
+    let (peer, _) = harness.accepted();
+    harness.send(&peer, PA, peer.them, peer.us, b"x");
+    harness.advance(ms(499));
+    harness.expect_ack(&peer, peer.them + 1);
+}
+
+/// RFC 9293 §3.10.7.4, MUST-58 and MUST-59: "it MUST process them all before sending any ACK segments".
+#[test]
+fn segments_that_came_together_draw_one_ack() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (peer, id) = harness.accepted();
+        harness.busy = true;
+        for index in [0, 2, 1, 3, 4, 5] {
+            harness.send(&peer, PA, peer.them + 1000 * index, peer.us, bytes(1000));
+        }
+        harness.busy = false;
+        harness.expect_ack(&peer, peer.them + 6000);
+        harness.expect_silence();
+        assert_eq!(harness.read(id).len(), 6000);
+    });
+}

@@ -39,7 +39,7 @@ fn three_duplicate_acks_repair_a_loss_at_once() {
         harness.ack(&peer, peer.us);
         assert_eq!(seqs(&mut harness, &peer), [0]);
         assert_eq!(harness.stack.counters().tcp_fast_retrans, 1);
-        assert_eq!(harness.status(id).recovery, "recovery");
+        assert_eq!(harness.status(id).congestion, CongestionState::Recovery);
         assert_eq!(harness.status(id).ssthresh, 6000);
     });
 }
@@ -66,10 +66,10 @@ fn a_partial_ack_repairs_the_next_hole_and_the_full_one_ends_recovery() {
         harness.drain();
         harness.ack(&peer, peer.us + 3000);
         assert_eq!(seqs(&mut harness, &peer)[0], 3000);
-        assert_eq!(harness.status(id).recovery, "recovery");
+        assert_eq!(harness.status(id).congestion, CongestionState::Recovery);
         let all = harness.status(id).snd_nxt;
         harness.ack(&peer, all);
-        assert_eq!(harness.status(id).recovery, "open");
+        assert_eq!(harness.status(id).congestion, CongestionState::Open);
         assert!(harness.status(id).cwnd <= 7000);
         assert_eq!(harness.stack.counters().tcp_fast_retrans, 1);
     });
@@ -137,8 +137,8 @@ fn after_a_timeout_everything_goes_again_in_slow_start() {
         assert_eq!(seqs(&mut harness, &peer), [0]);
         let status = harness.status(id);
         assert_eq!(
-            (status.recovery, status.cwnd, status.ssthresh),
-            ("loss", 1000, 5000)
+            (status.congestion, status.cwnd, status.ssthresh),
+            (CongestionState::Loss, 1000, 5000)
         );
         harness.ack(&peer, peer.us + 1000);
         assert_eq!(seqs(&mut harness, &peer), [1000, 2000]);

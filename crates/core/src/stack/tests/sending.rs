@@ -13,13 +13,10 @@ fn what_is_written_is_cut_into_full_segments_and_pushed_at_the_end() {
         let (peer, id) = harness.accepted();
         let data = bytes(2500);
         harness.write(id, &data);
-        for (range, flags) in [(0..1000, A), (1000..2000, A)] {
+        for (range, flags) in [(0..1000, A), (1000..2000, A), (2000..2500, PA)] {
             let got = harness.expect_data(peer.us + range.start as u32, &data[range]);
             assert_eq!(got.flags, flags);
         }
-        harness.expect_silence();
-        harness.ack(&peer, peer.us + 2000);
-        assert_eq!(harness.expect_data(peer.us + 2000, &data[2000..]).flags, PA);
     });
 }
 
@@ -49,6 +46,21 @@ fn nagle_lets_full_segments_pass() {
     harness.expect_data(peer.us + 1, &bytes(1000));
     harness.write(id, b"z");
     harness.expect_silence();
+}
+
+/// RFC 9293, appendix A.3.
+#[test]
+fn the_end_of_a_long_write_does_not_wait_for_an_ack() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted();
+    harness.write(id, bytes(1280));
+    harness.expect_data(peer.us, &bytes(1000));
+    harness.expect_data(peer.us + 1000, &bytes(1280)[1000..]);
+    // Now a small segment is in flight, and the next one waits.
+    harness.write(id, b"z");
+    harness.expect_silence();
+    harness.ack(&peer, peer.us + 1280);
+    harness.expect_data(peer.us + 1280, b"z");
 }
 
 #[test]
@@ -353,6 +365,25 @@ fn a_window_that_shuts_over_data_in_flight_is_probed() {
     }
     harness.ack_window(&peer, peer.us + 1000, 9000);
     assert_eq!(harness.drain()[0].seq, peer.us + 1000);
+}
+
+/// RFC 9293 §3.8.6, SHLD-17: as long as the peer answers.
+#[test]
+fn data_beyond_a_window_that_shrank_does_not_end_the_connection() {
+    for left in [0, 500] {
+        let mut harness = Harness::new(V4);
+        let (peer, id) = harness.accepted();
+        harness.write(id, bytes(3000));
+        assert_eq!(harness.drain().len(), 3);
+        for _ in 0..100 {
+            harness.ack_window(&peer, peer.us + 1000, 0);
+            harness.advance(secs(120));
+            assert!(!harness.drain().is_empty());
+        }
+        harness.ack_window(&peer, peer.us + 1000 + u32::from(left), left);
+        harness.advance(secs(1));
+        assert_eq!(harness.state(&peer), StateName::Established);
+    }
 }
 
 /// The device was busy when the probe fell due, and an ACK of everything came before it was sent.

@@ -134,6 +134,19 @@ fn old_duplicates_in_time_wait_are_acknowledged_and_do_not_restart_it() {
     });
 }
 
+/// RFC 5961 §5.2.
+#[test]
+fn an_ack_of_what_was_never_sent_is_answered_in_time_wait() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let peer = in_time_wait(&mut harness);
+        harness.send(&peer, A, peer.them, peer.us + 1000, b"");
+        harness.expect_ack(&peer, peer.them);
+        assert_eq!(harness.discarded(DiscardReason::AckUnsent), 1);
+        assert_eq!(harness.state(&peer), StateName::TimeWait);
+    });
+}
+
 /// Two ends in TIME-WAIT must not answer each other for ever.
 #[test]
 fn a_bare_ack_in_time_wait_is_not_answered() {

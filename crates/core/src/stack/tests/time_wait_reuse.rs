@@ -270,3 +270,54 @@ fn an_active_open_does_not_take_a_tuple_in_time_wait() {
     assert_eq!(refused, Err(ConnectError::AddressInUse));
     assert_eq!(harness.refused(RefusalReason::AddressInUse), 1);
 }
+
+/// RFC 7323, appendix B.2: with timestamps the new incarnation and the old one's duplicates can be told apart.
+#[test]
+fn an_active_open_takes_its_own_tuple_in_time_wait_with_reuse_and_timestamps() {
+    both(|family| {
+        for (ts, reuse, age, opens) in [
+            (Some(5000), true, secs(2), true),
+            (Some(5000), true, ms(900), false),
+            (Some(5000), false, secs(2), false),
+            (WITHOUT, true, secs(2), false),
+        ] {
+            let mut harness = Harness::new(family);
+            let (listener, peer) = in_time_wait(&mut harness, ts);
+            harness
+                .stack
+                .close_listener(harness.now, listener)
+                .expect("it");
+            let old = harness.stack.statuses()[0].snd_nxt;
+            harness.advance(age);
+            let options = ConnectOptions {
+                local: Some(peer.tuple.local()),
+                socket: SocketOptions {
+                    reuse_address: reuse,
+                    ..SocketOptions::default()
+                },
+            };
+            let remote = peer.tuple.remote();
+            let result = harness.stack.connect(harness.now, remote, options);
+            let case = std::format!("{ts:?} {reuse} {age:?}");
+            assert_eq!(result.is_ok(), opens, "{case}");
+            if opens {
+                let syn = harness.next().expect("a SYN");
+                assert_eq!(syn.flags, S);
+                // RFC 9293 §3.6.1: a larger number than any of the old incarnation.
+                assert!(old.precedes(syn.seq), "{case}");
+                let transitions = &harness.record().transitions;
+                let states: Vec<_> = transitions.iter().map(|t| (t.to, t.cause)).collect();
+                let end = [
+                    (StateName::Closed, Cause::Reconnect),
+                    (StateName::SynSent, Cause::Connect),
+                ];
+                assert_eq!(states[states.len() - 2..], end);
+                assert_eq!(harness.stack.counters().tw_recycled, 1);
+                assert_eq!(harness.stack.len(), 1);
+            } else {
+                assert_eq!(result, Err(ConnectError::AddressInUse), "{case}");
+                assert_eq!(harness.state(&peer), StateName::TimeWait);
+            }
+        }
+    });
+}

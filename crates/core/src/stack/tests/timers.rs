@@ -241,3 +241,19 @@ fn a_connection_works_after_a_year_of_silence() {
         harness.expect_data(peer.us, b"yes");
     });
 }
+
+/// RFC 9293 §3.8.3, MUST-21: "an interactive application might set R2 to infinity".
+#[test]
+fn a_user_timeout_may_be_longer_than_all_retries() {
+    let day = secs(24 * 3600);
+    for limit in [day, Duration::MAX] {
+        let mut harness = Harness::new(V4);
+        let (peer, id) = with_options(&mut harness, |socket| socket.user_timeout = Some(limit));
+        harness.write(id, b"x");
+        harness.advance(day - ms(1));
+        assert_eq!(harness.state(&peer), StateName::Established);
+        harness.advance(ms(1));
+        let ended = harness.state(&peer) == StateName::Closed;
+        assert_eq!(ended, limit == day);
+    }
+}

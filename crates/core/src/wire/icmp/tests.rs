@@ -1,6 +1,6 @@
 use super::*;
 use crate::wire::tests::{hex, tuple};
-use crate::wire::{Checksum, Packet, parse, write_echo_reply};
+use crate::wire::{Checksum, Packet, TREATMENT, parse, write_echo_reply};
 
 /// What Linux answered to a segment it was forbidden to forward, and to one without a route.
 const PROHIBITED_V4: &str = "45c000485446000040019987c6120001c6120002030dff2b00000000\
@@ -35,7 +35,15 @@ fn packet(is_ipv4: bool, head: [u8; 8], body: &[u8]) -> Vec<u8> {
     let checksum = sum.add(&message).finish();
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
     let mut packet = Vec::new();
-    ip::write_header(&mut packet, router, us, protocol, message.len(), 0);
+    ip::write_header(
+        &mut packet,
+        router,
+        us,
+        protocol,
+        message.len(),
+        0,
+        TREATMENT,
+    );
     packet.extend(message);
     packet
 }
@@ -220,7 +228,7 @@ fn an_echo_reply_returns_everything_but_the_type() {
         };
         assert_eq!(message, &asked[header..]);
         let mut answer = std::vec![1, 2, 3];
-        write_echo_reply(&mut answer, destination, source, message, 5);
+        write_echo_reply(&mut answer, destination, source, message, TREATMENT);
         let datagram = ip::parse(&answer).ok().unwrap();
         assert_eq!(
             (datagram.source, datagram.destination),

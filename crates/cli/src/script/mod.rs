@@ -1,0 +1,217 @@
+//! `estab script`: packetdrill scripts on estab, told as a test runner tells.
+
+pub(crate) mod args;
+mod files;
+mod json;
+mod junit;
+mod text;
+
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run_text};
+use estab_sim::script::{Dialect, Settings};
+use estab_sim::sockets::{Bench, BenchSettings, Profile};
+
+use crate::failure::{Failure, way_out};
+use crate::terminal;
+use args::ScriptArgs;
+
+/// A script that was run.
+struct Done {
+    file: PathBuf,
+    report: Report,
+    took: Duration,
+}
+
+/// How many scripts ended how.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    passed: usize,
+    failed: usize,
+    errors: usize,
+    took: Duration,
+}
+
+impl Sum {
+    /// All passed: 0. One cannot be read: 2. One failed: 1.
+    const fn status(self) -> u8 {
+        match (self.errors, self.failed) {
+            (0, 0) => 0,
+            (0, _) => 1,
+            (..) => 2,
+        }
+    }
+}
+
+/// Runs the scripts; answers the status to exit with.
+pub(crate) fn script(args: &ScriptArgs) -> Result<u8, Failure> {
+    let files = files::find(&args.files)?;
+    let begun = clock();
+    let mut output = Output::new(args);
+    let mut sum = Sum::default();
+    let mut kept = Vec::new();
+    run_all(&files, args, |done| {
+        match done.report.verdict {
+            Verdict::Pass => sum.passed += 1,
+            Verdict::Fail => sum.failed += 1,
+            Verdict::Error => sum.errors += 1,
+        }
+        output.script(&done);
+        if args.junit.is_some() {
+            kept.push(done);
+        }
+    });
+    sum.took = begun.elapsed();
+    output.sum(sum);
+    if let Some(path) = &args.junit {
+        let xml = junit::to_xml(&kept, sum).map_err(Failure::usage)?;
+        fs::write(path, xml).map_err(|error| {
+            let (path, way_out) = (path.display(), way_out(&error));
+            Failure::usage(format!("cannot write {path}: {error}; {way_out}"))
+        })?;
+    }
+    Ok(sum.status())
+}
+
+/// Runs scripts on all cores, and hands them over in their order.
+fn run_all(files: &[PathBuf], args: &ScriptArgs, mut tell: impl FnMut(Done)) {
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(files.len());
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            let sender = sender.clone();
+            let next = &next;
+            scope.spawn(move || {
+                while let Some((place, file)) = {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    files.get(place).map(|file| (place, file))
+                } {
+                    if sender.send((place, run_file(file, args))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early = std::collections::BTreeMap::new();
+        let mut wanted = 0;
+        for (place, done) in receiver {
+            early.insert(place, done);
+            while let Some(done) = early.remove(&wanted) {
+                tell(done);
+                wanted += 1;
+            }
+        }
+    });
+}
+
+fn run_file(file: &Path, args: &ScriptArgs) -> Done {
+    let begun = clock();
+    let report = match fs::read(file) {
+        Ok(bytes) => run_guarded(&String::from_utf8_lossy(&bytes), args),
+        Err(error) => Report::error(ScriptFailure::new(format!("cannot be read: {error}"))),
+    };
+    Done {
+        file: file.to_owned(),
+        report,
+        took: begun.elapsed(),
+    }
+}
+
+/// A panic of the stack under test is that script's failure, not the end of the run.
+fn run_guarded(text: &str, args: &ScriptArgs) -> Report {
+    let run = AssertUnwindSafe(|| run(text, args));
+    catch_unwind(run).unwrap_or_else(|_| Report {
+        verdict: Verdict::Fail,
+        ..Report::error(ScriptFailure::new(
+            "estab panicked; please report it with this script",
+        ))
+    })
+}
+
+fn run(text: &str, args: &ScriptArgs) -> Report {
+    let settings = Settings {
+        dialect: args.dialect.into(),
+        defines: args.defines.clone(),
+    };
+    let base = Config {
+        with_timestamps: args.with_timestamps,
+        strict: args.strict,
+        ignore_unread: args.ignore_unread,
+        ..Config::default()
+    };
+    run_text(text, &settings, &base, &args.overrides(), bench)
+}
+
+/// estab as a script's options have it.
+fn bench(config: &Config) -> Bench {
+    let profile = match config.dialect {
+        Dialect::Linux => Profile::linux(),
+        Dialect::FreeBsd => Profile::freebsd(),
+    };
+    let settings = BenchSettings {
+        addresses: vec![config.local_ip()],
+        mtu: config.subject_mtu().into(),
+        ..BenchSettings::new()
+    };
+    Bench::new(profile, &settings)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long a run took is for its reader; scripts have their own time"
+)]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// Standard output. Whoever stops listening, as `| head` does, makes no error.
+struct Output {
+    style: text::Style,
+    is_json: bool,
+}
+
+impl Output {
+    fn new(args: &ScriptArgs) -> Self {
+        let style = text::Style {
+            has_colours: terminal::has_colours(&io::stdout()),
+            is_quiet: args.quiet,
+            is_verbose: args.verbose,
+        };
+        Self {
+            style,
+            is_json: args.json,
+        }
+    }
+
+    fn script(&mut self, done: &Done) {
+        let text = if self.is_json {
+            json::script(done)
+        } else {
+            text::script(done, self.style)
+        };
+        Self::put(&text);
+    }
+
+    fn sum(&mut self, sum: Sum) {
+        let text = if self.is_json {
+            json::sum(sum)
+        } else {
+            text::sum(sum, self.style)
+        };
+        Self::put(&text);
+    }
+
+    fn put(text: &str) {
+        let _gone = io::stdout().lock().write_all(text.as_bytes());
+    }
+}

@@ -1,0 +1,127 @@
+//! Results as people read them.
+
+use std::fmt::Write as _;
+
+use estab_sim::script::run::{Failure, Report, RungKind, Verdict};
+
+use super::{Done, Sum};
+
+/// How results look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) has_colours: bool,
+    pub(super) is_quiet: bool,
+    pub(super) is_verbose: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.has_colours {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// A script; every line ends with a line feed.
+pub(super) fn script(done: &Done, style: Style) -> String {
+    let Report {
+        verdict,
+        failure,
+        notes,
+        ..
+    } = &done.report;
+    let file = done.file.display();
+    let Some(failure) = failure else {
+        if style.is_quiet {
+            return String::new();
+        }
+        let mut text = format!("{} {file}\n", style.paint("32", "PASS"));
+        if style.is_verbose {
+            text += &ladder(&done.report, style);
+        } else {
+            // What the script printed is in the ladder, too.
+            let printed = notes.iter().filter(|note| note.starts_with("warning"));
+            printed.for_each(|note| text += &indented(note));
+        }
+        return text;
+    };
+    let word = match verdict {
+        Verdict::Error => style.paint("1;31", "ERROR"),
+        Verdict::Pass | Verdict::Fail => style.paint("31", "FAIL"),
+    };
+    let line = failure
+        .line
+        .map_or(String::new(), |line| format!(":{line}"));
+    let mut text = format!("{word} {file}{line}: {}\n", failure.message);
+    if !style.is_quiet {
+        text += &details(failure, style);
+        text += &ladder(&done.report, style);
+    }
+    text
+}
+
+fn details(failure: &Failure, style: Style) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        let _infallible = writeln!(
+            text,
+            "    {} {value}",
+            style.paint("2", &format!("{name:<10}"))
+        );
+    };
+    if let Some(statement) = &failure.statement {
+        row("statement", statement);
+    }
+    if let Some(expected) = &failure.expected {
+        row("expected", expected);
+    }
+    if let Some(seen) = &failure.seen {
+        row("seen", seen);
+    }
+    for difference in &failure.differences {
+        row("", difference);
+    }
+    text
+}
+
+/// What happened, rung by rung.
+fn ladder(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    for rung in &report.ladder.rungs {
+        let line = rung.to_string();
+        let line = match rung.kind {
+            RungKind::State => style.paint("36", &line),
+            RungKind::Note => style.paint("2", &line),
+            RungKind::Inbound | RungKind::Outbound | RungKind::Call => line,
+        };
+        let _infallible = writeln!(text, "    {line}");
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines()
+        .fold(String::new(), |all, line| all + "    " + line + "\n")
+}
+
+/// `12 passed, 1 failed (0.03 s)`
+pub(super) fn sum(sum: Sum, style: Style) -> String {
+    let Sum {
+        passed,
+        failed,
+        errors,
+        took,
+    } = sum;
+    let mut text = format!("{passed} passed, {failed} failed");
+    if errors > 0 {
+        text += &format!(", {errors} unreadable");
+    }
+    let code = if failed + errors == 0 { "32" } else { "31" };
+    format!(
+        "{} ({:.2} s)\n",
+        style.paint(code, &text),
+        took.as_secs_f64()
+    )
+}

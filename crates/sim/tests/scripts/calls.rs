@@ -1,0 +1,145 @@
+//! What calls are given and answer.
+
+use super::*;
+
+#[test]
+fn results_errors_and_values_are_compared() {
+    fails(
+        &server("+0 read(4, ..., 100) = 100\n"),
+        11,
+        &[
+            "expected   read(4, ..., 100) = 100",
+            "seen       read(4, ..., 100) = -1 EAGAIN",
+        ],
+    );
+    fails(
+        &server("+0 read(4, ..., 100) = -1 EBADF (Bad file descriptor)\n"),
+        11,
+        &["-1 EBADF", "-1 EAGAIN"],
+    );
+    passes(&server(
+        "+0 read(4, ..., 100) = -1 EAGAIN (Resource temporarily unavailable)\n",
+    ));
+    passes(&server("+0 read(4, ..., 100) = ...\n"));
+    fails(
+        &server("+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [999], [4]) = 0\n"),
+        11,
+        &["value 999", "value 1000"],
+    );
+    fails(
+        &server("+0 fcntl(4, F_GETFL) = 0x2 (flags O_RDWR)\n"),
+        11,
+        &["= 2050"],
+    );
+    passes(&server(
+        "+0 fcntl(4, F_GETFL) = 0x6 (flags O_RDWR|O_NONBLOCK)\n",
+    ));
+}
+
+#[test]
+fn every_way_to_read_and_write_is_there() {
+    passes(&server(
+        "\
++0 writev(4, [{..., 100}, {..., 50}], 2) = 150
++0 > P. 1:151(150) ack 1
++0 < . 1:1(0) ack 151 win 257
++0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0}, 0) = 100
++0 > P. 151:251(100) ack 1
++0 < P. 1:401(400) ack 251 win 257
++0 > . 251:251(0) ack 401
++0 recv(4, ..., 100, MSG_PEEK) = 100
++0 read(4, ..., 100) = 100
++0 readv(4, [{..., 30}, {..., 70}], 2) = 100
++0 recvfrom(4, ..., 100, 0, ..., ...) = 100
++0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 500}], msg_flags=0}, 0) = 100
++0 ioctl(4, SIOCINQ, [0]) = 0
++0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLOUT}], 1, 0) = 1
++0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0
++0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"cubic\", [5]) = 0
++0 close(4) = 0
++0 > R. 251:251(0) ack 401
+",
+    ));
+}
+
+#[test]
+fn poll_tells_its_events_by_name() {
+    fails(
+        &server("+0 poll([{fd=4, events=POLLIN|POLLOUT, revents=POLLIN}], 1, 0) = 1\n"),
+        11,
+        &["revents POLLIN", "revents POLLOUT"],
+    );
+}
+
+#[test]
+fn tcp_cm_inq_is_what_is_left_to_read() {
+    let script = |left: usize| {
+        server(&format!(
+            "\
++0 < P. 1:401(400) ack 1 win 257
++0 > . 1:1(0) ack 401
++0 recvmsg(4, {{msg_name(...)=..., msg_iov(1)=[{{..., 100}}], msg_flags=0,
+            msg_control=[{{cmsg_level=SOL_TCP, cmsg_type=TCP_CM_INQ, cmsg_data={left}}}]}}, 0) = 100
+"
+        ))
+    };
+    passes(&script(300));
+    fails(&script(200), 13, &["TCP_CM_INQ 200", "TCP_CM_INQ 300"]);
+}
+
+#[test]
+fn calls_that_are_not_tcps_are_refused_by_name() {
+    for (call, said) in [
+        ("epoll_create(1) = 5", "not supported: epoll_create"),
+        ("splice(4, 0, 5, 0, 10, 0) = 5", "not supported: splice"),
+        ("frobnicate(4) = 0", "there is no call frobnicate"),
+        (
+            "socket(..., SOCK_DGRAM, IPPROTO_UDP) = 5",
+            "not supported: sockets other than SOCK_STREAM",
+        ),
+        (
+            "read(9, ..., 10) = 10",
+            "no socket of the script has descriptor 9",
+        ),
+        ("read(4, ...) = 10", "read takes 3 arguments, not 2"),
+        (
+            "setsockopt(4, SOL_TCP, TCP_ODD, [1], 4) = 0",
+            "unknown name: TCP_ODD",
+        ),
+        ("read(4, ..., 1) = -1 EODD (odd)", "unknown error: EODD"),
+    ] {
+        fails(&server(&format!("+0 {call}\n")), 11, &[said]);
+    }
+}
+
+#[test]
+fn code_asserts_what_tcp_info_tells() {
+    passes(&server(
+        "+0 %{ cwnd = 10 }%\n+0 %{ assert tcpi_snd_cwnd == cwnd and tcpi_state == TCP_ESTABLISHED }%\n",
+    ));
+    let report = fails(
+        &server(
+            "+0 %{\nprint('cwnd', tcpi_snd_cwnd)\nassert tcpi_snd_cwnd == 20, tcpi_snd_cwnd\n}%\n",
+        ),
+        13,
+        &[
+            "the assertion does not hold",
+            "tcpi_snd_cwnd == 20",
+            "tcpi_snd_cwnd = 10",
+        ],
+    );
+    assert_eq!(report.notes, ["cwnd 10"]);
+    fails(
+        "0 %{ assert tcpi_state == 1 }%\n",
+        1,
+        &["no socket under test"],
+    );
+}
+
+#[test]
+fn what_is_not_fatal_is_only_told() {
+    let script = server("+0 read(4, ..., 100) = 100\n+0 close(4) = 0\n+0 > F. 1:1(0) ack 5\n");
+    let report = run(&format!("--non_fatal=\"packet,syscall\"\n{script}"));
+    assert_passed(&report);
+    assert_eq!(report.notes.len(), 2, "{:?}", report.notes);
+}

@@ -1,0 +1,79 @@
+//! Commands: the known ones are interpreted, and nothing else is done.
+
+use super::*;
+
+#[test]
+fn the_known_idioms_are_interpreted() {
+    passes(
+        "\
+`../../common/defaults.sh
+../../common/set_sysctls.py /proc/sys/net/ipv4/tcp_timestamps=0 /proc/sys/net/ipv4/tcp_sack=0`
+ 0 `sysctl -q net.ipv4.tcp_rmem=\"4096 30000 $((100*1000))\" # a comment`
++0 `ip tcp_metrics flush all > /dev/null 2>&1; true && echo done`
++0 `tc qdisc add dev tun0 root pfifo`
++.5 `sleep 0.5`
+1 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 1000 <mss 1000,sackOK,TS val 1 ecr 0,nop,wscale 7>
++0 > S. 0:0(0) ack 1 win 15000 <mss 1460,nop,wscale 1>
+`/tmp/sysctl_restore_${PPID}.sh`
+",
+    );
+}
+
+#[test]
+fn sockstat_counts_states() {
+    let count = |wanted: u8| {
+        server(&format!(
+            "+0 `sockstat -4 -P tcp -p 8080 -s | grep packetdril | grep -c ESTABLISHED | grep {wanted}`\n"
+        ))
+    };
+    passes(&count(1));
+    fails(&count(0), 11, &["0 in ESTABLISHED", "1; all connections"]);
+    passes(&server(
+        "+0 `tcpdrop -s ESTABLISHED`\n+0 `sockstat -4 -P tcp -s | grep -c ESTABLISHED | grep 0`\n",
+    ));
+}
+
+#[test]
+fn nothing_else_is_done_and_the_script_fails_by_name() {
+    let marker = std::env::temp_dir().join(format!("estab-no-shell-{}", std::process::id()));
+    for command in [
+        format!("touch {}", marker.display()),
+        format!("true; touch {}", marker.display()),
+        format!("echo x | tee {}", marker.display()),
+        "tc qdisc replace dev tun0 root fq".to_owned(),
+        "sysctl net.ipv4.tcp_sack".to_owned(),
+        "sleep forever".to_owned(),
+    ] {
+        let report = fails(
+            &server(&format!("+0 `{command}`\n")),
+            11,
+            &["is not understood; scripts never run a shell"],
+        );
+        assert!(report.failure.is_some_and(|failure| failure.is_unsupported));
+    }
+    assert!(!marker.exists());
+}
+
+#[test]
+fn a_setting_that_cannot_be_is_the_scripts_failure() {
+    fails(
+        "0 `sysctl -q net.ipv4.tcp_no_such_thing=1`\n",
+        1,
+        &["net.ipv4.tcp_no_such_thing"],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    for (text, line, said) in [
+        ("0 socket(..., = 3\n", 1, "a value"),
+        ("--colour=red\n0 `true`\n", 1, "unknown option: --colour"),
+    ] {
+        let report = run(text);
+        assert_eq!(report.verdict, Verdict::Error);
+        assert_failed(&report, line, &[said]);
+    }
+}

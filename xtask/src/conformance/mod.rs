@@ -1,0 +1,106 @@
+//! `cargo xtask conformance`: runs the scripts and writes the tables that tell of them.
+
+mod requirements;
+mod scripts;
+mod tables;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+use clap::Args;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only says whether the tables are up to date.
+    #[arg(long)]
+    check: bool,
+    /// Leaves the kernel out: comparing takes root, a TUN and some minutes of real time.
+    #[arg(long)]
+    without_kernel: bool,
+}
+
+/// What is run, with cargo, before the tables are written.
+const RUNS: [&[&str]; 3] = [
+    &[
+        "test",
+        "-p",
+        "estab-sim",
+        "--test",
+        "scripts",
+        "--test",
+        "corpus",
+    ],
+    &["test", "-p", "estab-ffi"],
+    &[
+        "run",
+        "-p",
+        "estab-cli",
+        "--",
+        "script",
+        "-q",
+        "--compare",
+        "conformance",
+    ],
+];
+
+/// Answers whether all is well: every script passes, and with `--check` the tables are as they would be written.
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
+    if options.check {
+        let stale = stale(root)?;
+        for path in &stale {
+            println!("{path} is not up to date: run `cargo xtask conformance`");
+        }
+        return Ok(stale.is_empty());
+    }
+    let mut well = true;
+    let runs = RUNS.len() - usize::from(options.without_kernel);
+    for arguments in &RUNS[..runs] {
+        println!("==> cargo {}", arguments.join(" "));
+        let mut cargo = Command::new("cargo");
+        let status = cargo.args(*arguments).current_dir(root).status();
+        well &= status.context("no cargo")?.success();
+    }
+    for (path, text) in written(root)? {
+        fs::write(root.join(path), text)?;
+        println!("wrote {path}");
+    }
+    Ok(well)
+}
+
+/// The tables that are not as they would be written.
+fn stale(root: &Path) -> anyhow::Result<Vec<&'static str>> {
+    let current = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let tables = written(root)?.into_iter();
+    let stale = tables.filter(|(path, text)| current(path) != *text);
+    Ok(stale.map(|(path, _)| path).collect())
+}
+
+/// The tables, from the scripts and the requirements.
+fn written(root: &Path) -> anyhow::Result<[(&'static str, String); 2]> {
+    let scripts = scripts::read_all(root)?;
+    let requirements = requirements::read(root)?;
+    Ok([
+        (
+            "docs/conformance.md",
+            tables::conformance(&scripts, &requirements),
+        ),
+        (
+            "docs/differences-from-linux.md",
+            tables::differences(&scripts),
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_what_the_scripts_say() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let stale = stale(&root).expect("every script describes itself");
+        assert!(stale.is_empty(), "{stale:?}: run `cargo xtask conformance`");
+    }
+}
