@@ -75,7 +75,7 @@ impl Connection {
             self.receive.report_duplicate(duplicate);
         }
         self.take_text(cx, &segment)?;
-        self.take_fin(cx);
+        self.take_fin(cx, &segment);
         Some(())
     }
 
@@ -337,12 +337,13 @@ impl Connection {
     }
 
     /// Eighth step: FIN, once everything before it has arrived.
-    fn take_fin<O: Observer>(&mut self, cx: &mut Context<O>) {
+    fn take_fin<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) {
         let Some(fin) = self.receive.fin else { return };
         let state = self.state();
         if !state.can_receive() || state.rcv().is_none_or(|rcv| rcv.nxt != fin) {
-            if state.can_receive() {
-                self.receive.owe_ack_now(); // a hole before the FIN
+            // A hole before the FIN. A bare ACK is not answered: two ends that both wait would go on for ever.
+            if state.can_receive() && !segment.is_empty() {
+                self.receive.owe_ack_now();
             }
             return;
         }
@@ -434,7 +435,7 @@ impl Connection {
         }
         if self.take_text(cx, &text).is_some() && matches!(self.state, Some(State::Established(_)))
         {
-            self.take_fin(cx);
+            self.take_fin(cx, &text);
         }
     }
 
