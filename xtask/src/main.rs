@@ -1,9 +1,10 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
 //! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`,
-//! `cargo xtask fuzz`, `cargo xtask simulate`.
+//! `cargo xtask explore`, `cargo xtask fuzz`, `cargo xtask simulate`.
 
 mod conformance;
 mod differ;
+mod explore;
 mod fuzz;
 mod picture;
 mod setup;
@@ -49,6 +50,8 @@ enum Chore {
     Picture,
     /// Tells estab and this machine's kernel the same at random, and compares what they do (needs root).
     Differ(differ::Options),
+    /// Drives two stacks through everything that may happen to a connection, up to bounds.
+    Explore(explore::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -76,6 +79,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
         Chore::Differ(options) => differ::run(&root, &options),
+        Chore::Explore(options) => explore::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An answer that waits for `transmit`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// A segment without data, the life it belongs to, whether it was sent before, and how IP is to treat it.
     Segment(Segment<'static>, Option<LifeId>, bool, Treatment),
@@ -30,7 +30,7 @@ pub(crate) enum Reply {
 }
 
 /// The stack's surroundings, handed to every step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context<O> {
     pub(crate) now: Instant,
     pub(crate) config: Config,
@@ -247,7 +247,7 @@ pub(crate) fn bare_segment(
 }
 
 /// So many a second, counted anew each second.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ChallengeBudget {
     second: u64,
     used: u32,

@@ -37,7 +37,7 @@ mod wire;
 
 pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions};
 pub use congestion::{Algorithm, CongestionControl};
-pub use connection::arrows::{ARROWS, Arrow, diagram};
+pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
 pub use connection::{
     Call, CallResult, CongestionState, LastCall, Outstanding, Readiness, Shutdown, Status, Timer,
     TimerKind,

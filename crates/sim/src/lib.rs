@@ -6,8 +6,11 @@
 
 mod application;
 pub mod differ;
+pub mod explore;
 #[cfg(all(target_os = "linux", feature = "kernel"))]
 pub mod kernel;
+pub mod lab;
+pub mod ladder;
 mod node;
 pub mod script;
 pub mod simulation;

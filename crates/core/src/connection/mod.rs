@@ -67,7 +67,7 @@ pub(crate) enum Owner {
 }
 
 /// How a connection left its slot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Exit {
     TimeWait(EnterTimeWait),
     Closed,
@@ -87,7 +87,7 @@ pub(crate) struct TimestampState {
 }
 
 /// A slot of the connection table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) life: LifeId,
     pub(crate) tuple: FourTuple,
@@ -151,6 +151,15 @@ impl Connection {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.state.is_none()
+    }
+
+    /// Bytes on the heap: data both ways, and what is remembered of segments in flight.
+    pub(crate) fn buffered(&self) -> usize {
+        let Self { send, receive, .. } = self;
+        send.buffer.capacity()
+            + send.queue.bytes_held()
+            + receive.buffer.capacity()
+            + receive.out_of_order()
     }
 
     /// TS.Recent, if timestamps are in use.
@@ -330,7 +339,7 @@ impl Connection {
 }
 
 /// How often one connection may answer suspicious segments.
-const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
+pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
 const _: () = assert!(size_of::<Connection>() <= 784);

@@ -40,7 +40,7 @@ impl Hold {
 const COUNTERS: usize = 256;
 
 /// Holders of local ports, and the counters of the double-hash port selection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ports {
     /// Those of sockets that are bound and neither listen nor connect yet.
     bound: Vec<(Scope, u16)>,

@@ -397,8 +397,16 @@ impl<O: Observer> Stack<O> {
         self.drop_half_open(index, cause);
     }
 
-    /// Answers a suspicious segment with an ACK (RFC 5961).
+    /// Answers a suspicious segment with an ACK (RFC 5961). Not each of them: the answer may itself be suspicious to a
+    /// peer that answers it in turn, such as one in TIME-WAIT, whose entry has no room to count.
     fn challenge_half_open(&mut self, index: u32) {
+        let Some(entry) = self.syn_queue.get_mut(index) else {
+            return;
+        };
+        if !entry.may_challenge(self.cx.now) {
+            self.cx.counters.tcp_ack_skipped_challenge += 1;
+            return;
+        }
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };

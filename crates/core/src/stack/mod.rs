@@ -6,6 +6,7 @@ mod calls;
 mod handshake;
 mod holdings;
 mod icmp;
+mod inspect;
 mod settle;
 mod slotless;
 mod time_wait;
@@ -62,7 +63,7 @@ pub enum Event {
 ///
 /// After any call, [`transmit`](Self::transmit) may have packets, [`next_event`](Self::next_event) events,
 /// and [`next_deadline`](Self::next_deadline) may be new.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stack<O: Observer = Silent> {
     cx: Context<O>,
     table: Table,

@@ -181,6 +181,27 @@ fn a_fin_out_of_order_waits_until_the_hole_is_filled() {
     });
 }
 
+/// The ACK for the hole goes out when the FIN comes, and when something fills a part of it: not in answer to the bare ACKs
+/// of a peer that holds such a FIN itself, and would answer again.
+#[test]
+fn a_fin_that_waits_does_not_answer_bare_acks() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (peer, id) = harness.accepted();
+        harness.send(&peer, FA, peer.them + 20, peer.us, b"");
+        harness.expect_ack(&peer, peer.them);
+        for _ in 0..3 {
+            harness.send(&peer, A, peer.them + 21, peer.us, b"");
+            harness.expect_silence();
+        }
+        harness.send(&peer, PA, peer.them, peer.us, bytes(10));
+        harness.expect_ack(&peer, peer.them + 10);
+        harness.send(&peer, PA, peer.them + 10, peer.us, bytes(10));
+        harness.expect_ack(&peer, peer.them + 21);
+        assert_eq!(harness.status(id).state, StateName::CloseWait);
+    });
+}
+
 #[test]
 fn a_fin_on_data_out_of_order_waits_too() {
     let mut harness = Harness::new(V4);
