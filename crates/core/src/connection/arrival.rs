@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::state::{Next, Rcv, State};
 use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness, urgent};
-use crate::context::Context;
+use crate::context::{Context, rst_for};
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
 use crate::{Flags, Instant, SackBlock, Segment, SeqNumber};
 
@@ -282,10 +282,9 @@ impl Connection {
         }
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
-                let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
                 let options = Some(&self.options);
-                cx.reset(Some(self.life), self.tuple, numbers, reason, options);
+                cx.reset(Some(self.life), rst_for(segment), reason, options);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }

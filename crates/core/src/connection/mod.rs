@@ -268,11 +268,10 @@ impl Connection {
         if farewell {
             let seq = self.seq_without_text();
             let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
-            let flags = Flags::RST | Flags::ACK;
-            let mut segment = bare_segment(self.tuple, seq, ack, flags);
-            // "SHOULD be sent in an <RST> segment" (RFC 7323 §3.2).
-            segment.options.timestamps = self.segment_options(cx, flags, 0).timestamps;
-            cx.send_reset(Some(self.life), segment, reason, Some(&self.options));
+            let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
+            // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
+            rst.options.timestamps = self.own_timestamps(cx.now);
+            cx.reset(Some(self.life), rst, reason, Some(&self.options));
         }
         self.end(cx, cause);
     }

@@ -384,13 +384,16 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };
-        let numbers = (entry.iss + 1, entry.rcv_nxt(), Flags::RST | Flags::ACK);
         let (life, tuple) = (entry.life, entry.tuple());
+        let flags = Flags::RST | Flags::ACK;
+        let mut rst = bare_segment(tuple, entry.iss + 1, entry.rcv_nxt(), flags);
+        let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
+        rst.options.timestamps = entry.ts_recent().map(|echo| Timestamps { value, echo });
         let options = self
             .listeners
             .get(entry.listener)
             .map(|listener| &listener.options);
-        self.cx.reset(Some(life), tuple, numbers, reason, options);
+        self.cx.reset(Some(life), rst, reason, options);
         self.drop_half_open(index, cause);
     }
 
