@@ -323,8 +323,10 @@ fn may_end(from: StateName, cause: Cause) -> bool {
         LingerZero | CloseUnread => alive && from != SynSent,
         ListenerClosed => matches!(from, SynReceived | Established | CloseWait),
         Reset => synchronized,
-        ResetInSynSent | Unreachable => matches!(from, SynSent | SynReceived),
-        ResetInTimeWait | SynInTimeWait | TimeWaitEvicted | TimeWaitSkipped => from == TimeWait,
+        ResetInSynSent | Unreachable | Refused => matches!(from, SynSent | SynReceived),
+        ResetInTimeWait | SynInTimeWait | Reconnect | TimeWaitEvicted | TimeWaitSkipped => {
+            from == TimeWait
+        }
         DataAfterClose => matches!(from, FinWait1 | FinWait2),
         SynRetries => from == SynSent,
         SynAckRetries | AcceptOverflow | NoMemory => from == SynReceived,
