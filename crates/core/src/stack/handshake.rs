@@ -179,6 +179,8 @@ impl<O: Observer> Stack<O> {
         if segment.has(Flags::RST) {
             if segment.seq == rcv_nxt {
                 self.drop_half_open(index, Cause::Reset);
+            } else if !self.cx.config.exact_resets && segment.seq.is_within(rcv_nxt, window) {
+                self.drop_half_open(index, Cause::ResetInWindow);
             } else if in_window {
                 discard(self, DiscardReason::ResetInexact);
                 self.challenge_half_open(index);
@@ -369,7 +371,7 @@ impl<O: Observer> Stack<O> {
         let entry = self.unlink_half_open(index);
         let (life, tuple) = (entry.life, entry.tuple());
         self.cx.counters.attempt_fails += 1;
-        let to = if matches!(cause, Cause::Reset | Cause::OtherSyn) {
+        let to = if matches!(cause, Cause::Reset | Cause::ResetInWindow | Cause::OtherSyn) {
             let Listening = entry.reset_arrived();
             StateName::Listen
         } else {
