@@ -226,6 +226,10 @@ pub struct SocketOptions {
     pub ttl: Option<u8>,
     /// DSCP, in the upper six bits: IPv4's type of service, IPv6's traffic class. The lower two are ECN's.
     pub traffic_class: u8,
+    /// No SYN carries an option, and none of the peer's that needs an answer is used (FreeBSD's TCP_NOOPT). Not even
+    /// the MSS is told, so that the peer sends the default, 536 or 1220 bytes (RFC 9293 §3.7.1, MUST-15). What has
+    /// been agreed stays.
+    pub no_options: bool,
 }
 
 impl Default for SocketOptions {
@@ -244,6 +248,7 @@ impl Default for SocketOptions {
             quick_ack: false,
             ttl: None,
             traffic_class: 0,
+            no_options: false,
         }
     }
 }

@@ -56,6 +56,22 @@ fn options_are_offered_as_the_settings_say() {
     assert_eq!(kinds(&syn(&mut story)), (false, true, false));
 }
 
+/// FreeBSD's TCP_NOOPT; Linux has no such option.
+#[test]
+fn a_socket_without_options_sends_a_bare_syn() {
+    let mut story = Story::freebsd();
+    let fd = story.nonblocking();
+    assert_eq!(story.get(fd, IPPROTO_TCP, TCP_NOOPT), Ok(0));
+    assert_eq!(story.set(fd, IPPROTO_TCP, TCP_NOOPT, 1), Ok(()));
+    assert_eq!(story.get(fd, IPPROTO_TCP, TCP_NOOPT), Ok(1));
+    assert_eq!(story.connect(fd), Err(Errno::EINPROGRESS));
+    assert!(story.expect().options.is_empty());
+    let mut story = Story::linux();
+    let fd = story.nonblocking();
+    let refused = story.set(fd, IPPROTO_TCP, TCP_NOOPT, 1);
+    assert_eq!(refused, Err(Errno::ENOPROTOOPT));
+}
+
 #[test]
 fn what_estab_does_not_do_is_refused_with_what_it_does_instead() {
     let mut profile = Profile::freebsd();
