@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::state::{Next, Rcv, State};
 use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness, urgent};
-use crate::context::Context;
+use crate::context::{Context, rst_for};
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
 use crate::{Flags, Instant, SackBlock, Segment, SeqNumber};
 
@@ -295,10 +295,9 @@ impl Connection {
         }
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
-                let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
                 let options = Some(&self.options);
-                cx.reset(Some(self.life), self.tuple, numbers, reason, options);
+                cx.reset(Some(self.life), rst_for(segment), reason, options);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }
@@ -306,7 +305,10 @@ impl Connection {
         }
         if has_fin {
             self.forget_overtaken_fin();
-            self.receive.fin.get_or_insert(segment.end() - 1);
+            let fin = *self.receive.fin.get_or_insert(segment.end() - 1);
+            if self.state().rcv().is_some_and(|rcv| rcv.nxt != fin) {
+                self.receive.owe_ack_now(); // a hole before the FIN
+            }
         }
         Some(())
     }
@@ -354,9 +356,6 @@ impl Connection {
         let Some(fin) = self.receive.fin else { return };
         let state = self.state();
         if !state.can_receive() || state.rcv().is_none_or(|rcv| rcv.nxt != fin) {
-            if state.can_receive() {
-                self.receive.owe_ack_now(); // a hole before the FIN
-            }
             return;
         }
         if cx.config.quick_fin_acks {

@@ -112,7 +112,8 @@ impl Closed {
 
 /// Whether a state may change so: by an arrow of the figure, or by one of the endings that it "also omitted
 /// from the diagram for legibility" (Note 3): a RST either way, a timeout, a limit.
-pub(crate) fn allows(from: StateName, to: StateName, cause: Cause) -> bool {
+#[must_use]
+pub fn allows(from: StateName, to: StateName, cause: Cause) -> bool {
     let drawn = ARROWS
         .iter()
         .any(|arrow| arrow.from == from && arrow.to == to && arrow.causes.contains(&cause));

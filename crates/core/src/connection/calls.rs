@@ -180,7 +180,6 @@ impl Connection {
             && self.state.as_ref().is_some_and(State::can_write)
         {
             self.finish(cx, Cause::ShutdownWrite);
-            self.readiness |= super::Readiness::WRITABLE;
         }
         Ok(())
     }
@@ -197,6 +196,8 @@ impl Connection {
             self.send.waiting_since = cx.now;
         }
         self.transition(cx, cause, |state| state.close(fin));
+        // Whoever waits to write more waits in vain.
+        self.readiness |= super::Readiness::WRITABLE;
         if self.state.is_some() && !self.timers.retransmit.is_set() {
             self.arm_retransmission(cx.now);
         }

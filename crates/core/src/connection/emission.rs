@@ -10,7 +10,7 @@ use super::timeout::Deadline;
 use crate::congestion::{CongestionControl, initial_window};
 use crate::context::{Context, Reply, bare_segment};
 use crate::observe::{Direction, Observer};
-use crate::{Flags, Options, Segment, SeqNumber, Timestamps, wire};
+use crate::{Flags, Instant, Options, Segment, SeqNumber, Timestamps, wire};
 
 /// NOP, NOP and the timestamps (RFC 7323, appendix A).
 const TIMESTAMPS_LEN: usize = 12;
@@ -255,7 +255,7 @@ impl Connection {
     }
 
     /// The options of a segment with `length` bytes of data.
-    fn segment_options<O: Observer>(
+    pub(super) fn segment_options<O: Observer>(
         &self,
         cx: &Context<O>,
         flags: Flags,
@@ -266,12 +266,8 @@ impl Connection {
         }
         let mut options = Options::default();
         let mut space = 40;
-        if let Some(agreed) = self.timestamps {
-            let value = agreed.offset.wrapping_add(cx.now.as_millis() as u32);
-            options.timestamps = Some(Timestamps {
-                value,
-                echo: agreed.recent,
-            });
+        options.timestamps = self.own_timestamps(cx.now);
+        if options.timestamps.is_some() {
             space -= TIMESTAMPS_LEN;
         }
         // With data only as many blocks as leave it whole: usually none.
@@ -279,6 +275,14 @@ impl Connection {
         let most = (space.min(spare).saturating_sub(4) / 8).min(4);
         options.sack = self.receive.sack_blocks(most);
         options
+    }
+
+    /// The timestamps of every segment sent now, if they were agreed on (RFC 7323 §3.2).
+    pub(super) fn own_timestamps(&self, now: Instant) -> Option<Timestamps> {
+        self.timestamps.map(|agreed| Timestamps {
+            value: agreed.offset.wrapping_add(now.as_millis() as u32),
+            echo: agreed.recent,
+        })
     }
 
     /// The send MSS follows from what the peer said, the path and the options of every segment.

@@ -24,7 +24,7 @@ mod urgent;
 
 use bitflags::bitflags;
 
-use crate::context::Context;
+use crate::context::{Context, bare_segment};
 use crate::list::Links;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
@@ -67,7 +67,7 @@ pub(crate) enum Owner {
 }
 
 /// How a connection left its slot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Exit {
     TimeWait(EnterTimeWait),
     Closed,
@@ -87,7 +87,7 @@ pub(crate) struct TimestampState {
 }
 
 /// A slot of the connection table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) life: LifeId,
     pub(crate) tuple: FourTuple,
@@ -144,8 +144,22 @@ impl Connection {
             .expect("an ended connection is in no table that leads here")
     }
 
+    /// Bytes held for either direction.
+    pub(crate) fn bytes(&self) -> usize {
+        self.send.buffer.len() + self.receive.buffer.len() + self.receive.out_of_order()
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.state.is_none()
+    }
+
+    /// Bytes on the heap: data both ways, and what is remembered of segments in flight.
+    pub(crate) fn buffered(&self) -> usize {
+        let Self { send, receive, .. } = self;
+        send.buffer.capacity()
+            + send.queue.bytes_held()
+            + receive.buffer.capacity()
+            + receive.out_of_order()
     }
 
     /// TS.Recent, if timestamps are in use.
@@ -269,13 +283,10 @@ impl Connection {
     fn send_reset<O: Observer>(&self, cx: &mut Context<O>, reason: ResetReason) {
         let seq = self.seq_without_text();
         let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
-        cx.reset(
-            Some(self.life),
-            self.tuple,
-            (seq, ack, Flags::RST | Flags::ACK),
-            reason,
-            Some(&self.options),
-        );
+        let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
+        // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
+        rst.options.timestamps = self.own_timestamps(cx.now);
+        cx.reset(Some(self.life), rst, reason, Some(&self.options));
     }
 
     /// SEG.SEQ of a segment without text: SND.NXT, but never beyond the window. There the peer would refuse it,
@@ -332,7 +343,7 @@ impl Connection {
 }
 
 /// How often one connection may answer suspicious segments.
-const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
+pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
 const _: () = assert!(size_of::<Connection>() <= 784);

@@ -159,6 +159,7 @@ vocabulary! {
         IcmpUnhandled: "an ICMP message that asks for nothing", "RFC 1122 §3.2.2";
         IcmpNoConnection: "an ICMP error about no connection of ours", "RFC 5927 §4";
         IcmpSequence: "an ICMP error about data not in flight", "RFC 5927 §4.1";
+        IcmpMtu: "a path MTU that is none, or no smaller one", "RFC 8201 §4";
         TcpHeader: "the TCP header is malformed or cut short", "RFC 9293 §3.1";
         TcpChecksum: "the TCP checksum is wrong", "RFC 9293 §3.1";
         // No connection.

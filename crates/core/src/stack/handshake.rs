@@ -390,18 +390,29 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };
-        let numbers = (entry.iss + 1, entry.rcv_nxt(), Flags::RST | Flags::ACK);
         let (life, tuple) = (entry.life, entry.tuple());
+        let flags = Flags::RST | Flags::ACK;
+        let mut rst = bare_segment(tuple, entry.iss + 1, entry.rcv_nxt(), flags);
+        let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
+        rst.options.timestamps = entry.ts_recent().map(|echo| Timestamps { value, echo });
         let options = self
             .listeners
             .get(entry.listener)
             .map(|listener| &listener.options);
-        self.cx.reset(Some(life), tuple, numbers, reason, options);
+        self.cx.reset(Some(life), rst, reason, options);
         self.drop_half_open(index, cause);
     }
 
-    /// Answers a suspicious segment with an ACK (RFC 5961).
+    /// Answers a suspicious segment with an ACK (RFC 5961). Not each of them: the answer may itself be suspicious to a
+    /// peer that answers it in turn, such as one in TIME-WAIT, whose entry has no room to count.
     fn challenge_half_open(&mut self, index: u32) {
+        let Some(entry) = self.syn_queue.get_mut(index) else {
+            return;
+        };
+        if !entry.may_challenge(self.cx.now) {
+            self.cx.counters.tcp_ack_skipped_challenge += 1;
+            return;
+        }
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };

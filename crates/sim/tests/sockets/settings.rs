@@ -156,6 +156,5 @@ fn the_profile_of_linux_is_that_of_public_scripts() {
         .unwrap();
     told.sysctl("net.ipv4.tcp_wmem", "4096 262144 4194304")
         .unwrap();
-    told.sysctl("net.ipv4.tcp_syn_retries", "5").unwrap();
     assert_eq!(format!("{told:?}"), fresh);
 }

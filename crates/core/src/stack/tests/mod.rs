@@ -12,6 +12,7 @@ mod duplicates;
 mod ends;
 mod held_ports;
 mod hostile;
+mod inspect;
 mod limits;
 mod long_paths;
 mod network;
@@ -105,7 +106,7 @@ fn both(test: impl Fn(Family)) {
 }
 
 /// Remembers what it is told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Recorder {
     transitions: Vec<Transition>,
     discards: Vec<Discard>,

@@ -25,7 +25,7 @@ mod schedule;
 mod stamps;
 mod text;
 mod verify;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
