@@ -138,7 +138,8 @@ impl Connection {
 
     fn put_bytes(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
         let Some(state) = &self.state else {
-            let after_fin = self.receive.finished && self.ended == Some(Cause::Reset);
+            let after_fin = self.receive.finished
+                && matches!(self.ended, Some(Cause::Reset | Cause::ResetInWindow));
             let ended = self.error.take().filter(|_| !after_fin);
             return Err(ended.map_or(WriteError::Closed, WriteError::Ended));
         };

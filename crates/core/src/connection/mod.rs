@@ -269,20 +269,24 @@ impl Connection {
         cause: Cause,
         reason: ResetReason,
     ) {
-        let state = self.state();
         let farewell = !matches!(
-            state,
+            self.state(),
             State::SynSent(_) | State::Closing(_) | State::LastAck(_)
         );
         if farewell {
-            let seq = self.seq_without_text();
-            let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
-            let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
-            // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
-            rst.options.timestamps = self.own_timestamps(cx.now);
-            cx.reset(Some(self.life), rst, reason, Some(&self.options));
+            self.send_reset(cx, reason);
         }
         self.end(cx, cause);
+    }
+
+    /// Queues a RST for the peer of this connection.
+    fn send_reset<O: Observer>(&self, cx: &mut Context<O>, reason: ResetReason) {
+        let seq = self.seq_without_text();
+        let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
+        let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
+        // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
+        rst.options.timestamps = self.own_timestamps(cx.now);
+        cx.reset(Some(self.life), rst, reason, Some(&self.options));
     }
 
     /// SEG.SEQ of a segment without text: SND.NXT, but never beyond the window. There the peer would refuse it,

@@ -231,10 +231,12 @@ fn error_of(status: &Status, is_freebsd: bool) -> Option<Errno> {
     match status.ended? {
         Cause::ResetInSynSent => Some(Errno::ECONNREFUSED),
         // There is nothing left to be reset but what we write; FreeBSD makes no difference.
-        Cause::Reset if status.ended_in == Some(StateName::CloseWait) && !is_freebsd => {
+        Cause::Reset | Cause::ResetInWindow
+            if status.ended_in == Some(StateName::CloseWait) && !is_freebsd =>
+        {
             Some(Errno::EPIPE)
         }
-        Cause::Reset => Some(Errno::ECONNRESET),
+        Cause::Reset | Cause::ResetInWindow | Cause::SynInWindow => Some(Errno::ECONNRESET),
         Cause::SynRetries
         | Cause::SynAckRetries
         | Cause::DataRetries

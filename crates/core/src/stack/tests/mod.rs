@@ -28,6 +28,7 @@ mod time_wait;
 mod time_wait_reuse;
 mod timers;
 mod urgent;
+mod weaker;
 mod windows;
 
 use core::time::Duration;
