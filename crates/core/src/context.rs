@@ -13,6 +13,7 @@ use crate::observe::{
 use crate::wire::Treatment;
 use crate::{
     Config, Flags, FourTuple, Instant, Options, Secrets, Segment, SeqNumber, SocketOptions,
+    Timestamps,
 };
 
 /// An answer that waits for `transmit`.
@@ -179,7 +180,8 @@ impl<O: Observer> Context<O> {
         } else {
             (SeqNumber(0), segment.end(), Flags::RST | Flags::ACK)
         };
-        self.reset(None, segment.tuple, (seq, ack, flags), reason, listener);
+        let numbers = (seq, ack, flags);
+        self.reset(None, segment.tuple, numbers, None, reason, listener);
     }
 
     /// Sends a RST, by the options of the socket it is sent for.
@@ -188,6 +190,7 @@ impl<O: Observer> Context<O> {
         life: Option<LifeId>,
         tuple: FourTuple,
         (seq, ack, flags): (SeqNumber, SeqNumber, Flags),
+        timestamps: Option<Timestamps>,
         reason: ResetReason,
         socket: Option<&SocketOptions>,
     ) {
@@ -199,8 +202,10 @@ impl<O: Observer> Context<O> {
             reason,
             at: self.now,
         });
+        let mut segment = bare_segment(tuple, seq, ack, flags);
+        segment.options.timestamps = timestamps;
         self.reply(Reply::Segment(
-            bare_segment(tuple, seq, ack, flags),
+            segment,
             life,
             false,
             self.config.treatment(socket),

@@ -285,7 +285,15 @@ impl Connection {
                 let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
                 let options = Some(&self.options);
-                cx.reset(Some(self.life), self.tuple, numbers, reason, options);
+                let stamps = self.timestamps_option(cx.now);
+                cx.reset(
+                    Some(self.life),
+                    self.tuple,
+                    numbers,
+                    stamps,
+                    reason,
+                    options,
+                );
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }

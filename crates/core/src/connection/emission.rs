@@ -10,7 +10,7 @@ use super::timeout::Deadline;
 use crate::congestion::{CongestionControl, initial_window};
 use crate::context::{Context, Reply, bare_segment};
 use crate::observe::{Direction, Observer};
-use crate::{Flags, Options, Segment, SeqNumber, Timestamps, wire};
+use crate::{Flags, Instant, Options, Segment, SeqNumber, Timestamps, wire};
 
 /// NOP, NOP and the timestamps (RFC 7323, appendix A).
 const TIMESTAMPS_LEN: usize = 12;
@@ -140,8 +140,10 @@ impl Connection {
         if was_empty && plan.kind == Kind::New {
             send.waiting_since = now;
         }
-        if let Some(snd) = self.state_mut().snd_mut() {
+        let Self { state, send, .. } = self;
+        if let Some(snd) = state.as_mut().and_then(State::snd_mut) {
             snd.nxt = snd.nxt.later(end);
+            send.note_use(snd);
         }
         // RFC 6298 §5.1: the timer runs while anything is in flight.
         let retransmits = plan.kind == Kind::Retransmission;
@@ -155,7 +157,7 @@ impl Connection {
     fn restart_after_idle<O: Observer>(&mut self, cx: &Context<O>) {
         let send = &mut self.send;
         let idle = send.queue.is_empty() && cx.now - send.data_sent_at > send.rto();
-        if idle && send.recovery == Recovery::Open {
+        if idle && cx.config.slow_start_after_idle && send.recovery == Recovery::Open {
             let restart = initial_window(u32::from(send.mss), cx.config.initial_window);
             send.congestion.on_idle(restart);
         }
@@ -266,12 +268,8 @@ impl Connection {
         }
         let mut options = Options::default();
         let mut space = 40;
-        if let Some(agreed) = self.timestamps {
-            let value = agreed.offset.wrapping_add(cx.now.as_millis() as u32);
-            options.timestamps = Some(Timestamps {
-                value,
-                echo: agreed.recent,
-            });
+        options.timestamps = self.timestamps_option(cx.now);
+        if options.timestamps.is_some() {
             space -= TIMESTAMPS_LEN;
         }
         // With data only as many blocks as leave it whole: usually none.
@@ -279,6 +277,14 @@ impl Connection {
         let most = (space.min(spare).saturating_sub(4) / 8).min(4);
         options.sack = self.receive.sack_blocks(most);
         options
+    }
+
+    /// The timestamps that every segment carries once they are agreed on, a RST too (RFC 7323 §3.2).
+    pub(super) fn timestamps_option(&self, now: Instant) -> Option<Timestamps> {
+        self.timestamps.map(|agreed| Timestamps {
+            value: agreed.clock(now),
+            echo: agreed.recent,
+        })
     }
 
     /// The send MSS follows from what the peer said, the path and the options of every segment.

@@ -390,7 +390,8 @@ impl<O: Observer> Stack<O> {
             .listeners
             .get(entry.listener)
             .map(|listener| &listener.options);
-        self.cx.reset(Some(life), tuple, numbers, reason, options);
+        self.cx
+            .reset(Some(life), tuple, numbers, None, reason, options);
         self.drop_half_open(index, cause);
     }
 

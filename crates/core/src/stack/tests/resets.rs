@@ -174,3 +174,29 @@ fn a_rst_after_a_refused_probe_is_within_the_peers_window() {
     harness.abort(id);
     harness.expect(RA, peer.us, peer.them);
 }
+
+/// RFC 7323 §3.2: the option "SHOULD be sent in an <RST> segment".
+#[test]
+fn a_rst_of_a_connection_carries_its_timestamps() {
+    let stamped = |segment: &mut Segment<'_>| {
+        segment.options.timestamps = Some(Timestamps {
+            value: 5000,
+            echo: 0,
+        });
+    };
+    let mut harness = Harness::new(V4);
+    let (_, id) = harness.accepted_with(|_| (), stamped);
+    harness.abort(id);
+    let reset = harness.next().unwrap();
+    assert!(reset.flags.contains(R));
+    assert_eq!(reset.options.timestamps.unwrap().echo, 5000);
+
+    let mut harness = Harness::new(V4);
+    let (peer, id) = harness.accepted_with(|_| (), stamped);
+    harness.close(id);
+    assert!(harness.next().unwrap().flags.contains(F));
+    harness.send_with(&peer, PA, (peer.them, peer.us + 1), b"late", stamped);
+    let reset = harness.next().unwrap();
+    assert!(reset.flags.contains(R));
+    assert_eq!(reset.options.timestamps.unwrap().echo, 5000);
+}
