@@ -80,6 +80,9 @@ pub struct Config {
     pub ttl: u8,
     /// The initial congestion window, in segments: 10 (RFC 6928 §2). Zero counts as 1.
     pub initial_window: u8,
+    /// Whether the congestion window shrinks to the initial one over idle times of more than an RTO (RFC 5681 §4.1,
+    /// a SHOULD).
+    pub slow_start_after_idle: bool,
     /// The largest receive buffer that sockets will ask for later, in bytes: the window scale offered lets it
     /// be used (RFC 7323 §2.3), as Linux does for `tcp_rmem[2]` and FreeBSD for `maxsockbuf`. A socket's own
     /// buffer counts where it is larger.
@@ -120,6 +123,7 @@ impl Default for Config {
             congestion: Algorithm::default(),
             ttl: 64,
             initial_window: 10,
+            slow_start_after_idle: true,
             max_receive_buffer: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! The stack's randomness, handed over once. Same secrets, same clock, same packets: same answers.
 
 use core::hash::Hasher;
+use core::num::NonZeroU32;
 
 use siphasher::sip::SipHasher13;
 
@@ -55,13 +56,14 @@ impl Secrets {
 
     /// TSval: a millisecond clock with an offset of the connection's own (RFC 7323 §5.4, §7.1).
     pub(crate) fn timestamp(&self, tuple: &FourTuple, now: Instant) -> u32 {
-        self.timestamp_offset(tuple)
-            .wrapping_add(now.as_millis() as u32)
+        let offset = self.timestamp_offset(tuple).get();
+        offset.wrapping_add(now.as_millis() as u32)
     }
 
     /// What [`timestamp`](Self::timestamp) adds to the clock for this connection.
-    pub(crate) fn timestamp_offset(&self, tuple: &FourTuple) -> u32 {
-        keyed(&self.timestamp, &tuple.to_bytes()) as u32
+    pub(crate) fn timestamp_offset(&self, tuple: &FourTuple) -> NonZeroU32 {
+        let hash = keyed(&self.timestamp, &tuple.to_bytes()) as u32;
+        NonZeroU32::new(hash).unwrap_or(NonZeroU32::MIN)
     }
 
     /// Where the search for an ephemeral port begins, and which counter it uses (RFC 6056 §3.3.4).

@@ -1,14 +1,15 @@
 //! `cargo xtask conformance`: runs the scripts and writes the tables that tell of them.
 
+mod public;
 mod requirements;
 mod scripts;
 mod tables;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 #[derive(Args)]
@@ -19,6 +20,12 @@ pub(crate) struct Options {
     /// Leaves the kernel out: comparing takes root, a TUN and some minutes of real time.
     #[arg(long)]
     without_kernel: bool,
+    /// Instead runs the scripts in gtests/net/tcp of a clone of google/packetdrill, and writes docs/public-scripts.md.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "without_kernel"])]
+    public: Option<PathBuf>,
+    /// The commit of google/packetdrill, where DIR is not in a clone that can be asked.
+    #[arg(long, requires = "public")]
+    commit: Option<String>,
 }
 
 /// What is run, with cargo, before the tables are written.
@@ -47,6 +54,11 @@ const RUNS: [&[&str]; 3] = [
 
 /// Answers whether all is well: every script passes, and with `--check` the tables are as they would be written.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
+    if let Some(folder) = &options.public {
+        let folder = folder.canonicalize().context("no such directory")?;
+        let commit = options.commit.clone().map_or_else(|| head(&folder), Ok)?;
+        return public::run(root, &folder, &commit);
+    }
     if options.check {
         let stale = stale(root)?;
         for path in &stale {
@@ -67,6 +79,19 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
         println!("wrote {path}");
     }
     Ok(well)
+}
+
+/// The commit of the clone that a directory is in.
+fn head(folder: &Path) -> anyhow::Result<String> {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--short", "HEAD"])
+        .current_dir(folder);
+    let output = git.output().context("no git")?;
+    ensure!(
+        output.status.success(),
+        "DIR is in no clone: --commit tells which it is of"
+    );
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// The tables that are not as they would be written.

@@ -135,7 +135,13 @@ impl Connection {
         let data = acked - controls;
         self.send.buffer.consume(data as usize);
         self.send.urgent_ahead = self.send.urgent_ahead.saturating_sub(data);
+        let sacked = self.send.queue.sacked();
         let taken = self.send.queue.acknowledge(segment.ack);
+        let known = if self.send.sack {
+            sacked - self.send.queue.sacked()
+        } else {
+            u32::from(self.send.duplicate_acks) * u32::from(self.send.mss)
+        };
         self.measure(now, segment, taken.sent_at);
         let resent = old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none();
         if resent && !self.first_syn_sufficed(cx, segment) {
@@ -153,7 +159,7 @@ impl Connection {
         self.history.bytes_acked += u64::from(data);
         if data > 0 {
             self.readiness |= Readiness::WRITABLE;
-            self.recover_or_grow(now, segment.ack, data, old.nxt - old.una);
+            self.recover_or_grow(now, segment.ack, data, data.saturating_sub(known));
         }
         self.arm_retransmission(now);
     }
@@ -165,7 +171,7 @@ impl Connection {
             return false;
         };
         let again_at = self.history.opened_at + cx.config.rto.initial;
-        let again = ours.offset.wrapping_add(again_at.as_millis() as u32);
+        let again = ours.clock(again_at);
         (theirs.echo.wrapping_sub(again) as i32) < 0
     }
 
@@ -179,7 +185,7 @@ impl Connection {
         let (Some(ours), Some(theirs)) = (self.timestamps, segment.options.timestamps) else {
             return;
         };
-        let clock = ours.offset.wrapping_add(now.as_millis() as u32);
+        let clock = ours.clock(now);
         let elapsed = clock.wrapping_sub(theirs.echo);
         // An echo from the future, or of half the clock ago, is no measurement.
         if elapsed < u32::MAX / 2 {
@@ -191,8 +197,9 @@ impl Connection {
         }
     }
 
-    /// RFC 6582 §3.2 step 3 in recovery; else the congestion window grows.
-    fn recover_or_grow(&mut self, now: Instant, ack: crate::SeqNumber, data: u32, flight: u32) {
+    /// RFC 6582 §3.2 step 3 in recovery; else the congestion window grows, by what of the `data` acknowledged is
+    /// `news`: what was known to have arrived has left the window already.
+    fn recover_or_grow(&mut self, now: Instant, ack: crate::SeqNumber, data: u32, news: u32) {
         let send = &mut self.send;
         match send.recovery {
             Recovery::Fast { recover } if ack.precedes(recover) => {
@@ -224,11 +231,8 @@ impl Connection {
             }
             Recovery::Open => {
                 send.inflation = 0;
-                // RFC 7661 §4.3: growth only when the window was used.
-                let window = send.congestion.window();
-                let limited = flight.saturating_mul(2) >= window
-                    || flight.saturating_add(u32::from(send.mss)) >= window;
-                send.congestion.on_ack(now, data, send.rtt.srtt(), limited);
+                let used = send.is_window_used();
+                send.congestion.on_ack(now, news, send.rtt.srtt(), used);
             }
         }
     }

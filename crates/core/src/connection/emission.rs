@@ -140,8 +140,10 @@ impl Connection {
         if was_empty && plan.kind == Kind::New {
             send.waiting_since = now;
         }
-        if let Some(snd) = self.state_mut().snd_mut() {
+        let Self { state, send, .. } = self;
+        if let Some(snd) = state.as_mut().and_then(State::snd_mut) {
             snd.nxt = snd.nxt.later(end);
+            send.note_use(snd);
         }
         // RFC 6298 §5.1: the timer runs while anything is in flight.
         let retransmits = plan.kind == Kind::Retransmission;
@@ -155,7 +157,7 @@ impl Connection {
     fn restart_after_idle<O: Observer>(&mut self, cx: &Context<O>) {
         let send = &mut self.send;
         let idle = send.queue.is_empty() && cx.now - send.data_sent_at > send.rto();
-        if idle && send.recovery == Recovery::Open {
+        if idle && cx.config.slow_start_after_idle && send.recovery == Recovery::Open {
             let restart = initial_window(u32::from(send.mss), cx.config.initial_window);
             send.congestion.on_idle(restart);
         }
@@ -280,7 +282,7 @@ impl Connection {
     /// The timestamps of every segment sent now, if they were agreed on (RFC 7323 §3.2).
     pub(super) fn own_timestamps(&self, now: Instant) -> Option<Timestamps> {
         self.timestamps.map(|agreed| Timestamps {
-            value: agreed.offset.wrapping_add(now.as_millis() as u32),
+            value: agreed.clock(now),
             echo: agreed.recent,
         })
     }

@@ -22,6 +22,8 @@ mod status;
 mod timeout;
 mod urgent;
 
+use core::num::NonZeroU32;
+
 use bitflags::bitflags;
 
 use crate::context::{Context, bare_segment};
@@ -82,8 +84,15 @@ pub(crate) struct TimestampState {
     pub(crate) recent_at: Instant,
     /// Last.ACK.sent.
     pub(crate) last_ack_sent: SeqNumber,
-    /// What our clock adds to the stack's.
-    pub(crate) offset: u32,
+    /// What our clock adds to the stack's. Not zero, so that having no timestamps takes no room.
+    pub(crate) offset: NonZeroU32,
+}
+
+impl TimestampState {
+    /// TSval of a moment.
+    pub(crate) fn clock(&self, at: Instant) -> u32 {
+        self.offset.get().wrapping_add(at.as_millis() as u32)
+    }
 }
 
 /// A slot of the connection table.

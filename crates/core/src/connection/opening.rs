@@ -153,7 +153,7 @@ impl Connection {
         }
         let config = &cx.config;
         let timestamps = self.timestamps.map(|agreed| Timestamps {
-            value: agreed.offset.wrapping_add(cx.now.as_millis() as u32),
+            value: agreed.clock(cx.now),
             echo: if is_answer { agreed.recent } else { 0 },
         });
         let scaling = if is_answer {

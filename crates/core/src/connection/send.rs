@@ -64,6 +64,10 @@ pub(crate) struct SendSide {
     pub(crate) uncorked: bool,
     /// SND.UP, counted from the first unacknowledged byte; zero if no urgent data is ahead.
     pub(crate) urgent_ahead: u32,
+    /// The most that was in flight at once in this round trip, in bytes: how much of the window is used.
+    used: u32,
+    /// The round trip ends when this is acknowledged.
+    used_until: SeqNumber,
     /// The end of the last segment sent that was not full.
     pub(crate) small_end: SeqNumber,
     /// When the oldest unacknowledged thing was sent, or progress was last made.
@@ -101,6 +105,8 @@ impl SendSide {
             urgent: false,
             uncorked: false,
             urgent_ahead: 0,
+            used: 0,
+            used_until: SeqNumber(0),
             small_end: SeqNumber(0),
             waiting_since: now,
             data_sent_at: now,
@@ -182,6 +188,24 @@ impl SendSide {
         // RFC 6675 §4, pipe: what the peer reports has left the network.
         let held = if self.sack { self.queue.sacked() } else { 0 };
         window.saturating_sub(self.queue.outstanding().saturating_sub(held))
+    }
+
+    /// Something was sent: how much is in flight now tells how much of the window is used.
+    pub(crate) fn note_use(&mut self, snd: &Snd) {
+        let flight = self.queue.outstanding();
+        if flight > self.used || self.used_until.precedes_or_is(snd.una) {
+            self.used = flight;
+            self.used_until = snd.nxt;
+        }
+    }
+
+    /// Whether the application uses the window, so that acknowledgments say that the path bears it: RFC 7661 §4.3,
+    /// of whose pipeACK this is the last round trip. Like Linux, slow start needs more than half, so that twice what
+    /// was used is never exceeded.
+    pub(crate) fn is_window_used(&self) -> bool {
+        let window = self.congestion.window();
+        self.used.saturating_mul(2) > window
+            || self.used.saturating_add(u32::from(self.mss)) >= window
     }
 
     /// What is to be sent again now, if anything. Our FIN goes with the data before it, as it did.

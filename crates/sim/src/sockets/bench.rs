@@ -249,6 +249,8 @@ impl Subject for Bench {
     }
 
     fn tcp_info(&mut self, fd: Fd) -> Option<TcpInfo> {
+        // Time may have passed without an event: ages are told as of now.
+        self.sockets.settle(self.now);
         self.sockets.tcp_info(fd)
     }
 

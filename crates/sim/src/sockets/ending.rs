@@ -133,6 +133,7 @@ impl<O: Observer> Sockets<O> {
         };
         let is_freebsd = self.profile.is_freebsd();
         self.end_in_time(fd, &status);
+        self.end_more(fd, status.bytes_acked);
         self.round_buffer(fd, &status);
         let Some(socket) = self.table.get_mut(&fd) else {
             return;

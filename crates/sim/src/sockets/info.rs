@@ -272,8 +272,8 @@ fn of_connection(status: &Status, now: Instant) -> TcpInfo {
         rcv_ssthresh: status.rcv_wnd.into(),
         rtt: micros(status.rtt.unwrap_or_default()),
         rttvar: micros(status.rttvar.unwrap_or_default()),
-        snd_ssthresh: in_segments(status.ssthresh, mss),
-        snd_cwnd: in_segments(status.cwnd, mss),
+        snd_ssthresh: ssthresh(status.ssthresh, mss),
+        snd_cwnd: i64::from(status.cwnd) / mss,
         advmss: status.advertised_mss.into(),
         reordering: status.reordering.into(),
         rcv_space: status.rcv_wnd.into(),
@@ -300,9 +300,12 @@ fn of_connection(status: &Status, now: Instant) -> TcpInfo {
 /// Linux's threshold of a connection that was never congested.
 const INFINITE_SSTHRESH: i64 = 0x7fff_ffff;
 
-/// A window in segments, as Linux counts it.
-fn in_segments(bytes: u32, mss: i64) -> i64 {
-    if bytes >= INFINITE_SSTHRESH as u32 {
+/// The core's threshold then: no window is larger (RFC 7323 §2.3).
+const LARGEST_WINDOW: u32 = 1 << 30;
+
+/// The slow-start threshold in segments, as Linux counts it.
+fn ssthresh(bytes: u32, mss: i64) -> i64 {
+    if bytes >= LARGEST_WINDOW {
         INFINITE_SSTHRESH
     } else {
         i64::from(bytes) / mss
@@ -357,6 +360,12 @@ fn congestion_number(state: CongestionState) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_threshold_that_was_never_set_is_linux_s_infinity() {
+        assert_eq!(ssthresh(1 << 30, 1000), 0x7fff_ffff);
+        assert_eq!(ssthresh(20_999, 1000), 20);
+    }
 
     #[test]
     fn the_structure_is_laid_out_as_in_c() {

@@ -187,12 +187,29 @@ impl<O: Observer> Sockets<O> {
         }
     }
 
-    /// MSG_MORE holds a part of a segment back until a send without it.
+    /// MSG_MORE holds a part of a segment back until a send without it, or until the next acknowledgment.
     fn mark_more(&mut self, fd: Fd, more: bool) {
+        let Some(socket) = self.table.get(&fd) else {
+            return;
+        };
+        let acked = self.status(socket).map_or(0, |status| status.bytes_acked);
         let Some(socket) = self.table.get_mut(&fd) else {
             return;
         };
+        socket.settings.acked_before_more = acked;
         if std::mem::replace(&mut socket.settings.has_more, more) != more {
+            self.apply(fd);
+        }
+    }
+
+    /// As in Linux, where MSG_MORE is one call's word: the next acknowledgment lets go what Nagle's algorithm would.
+    pub(super) fn end_more(&mut self, fd: Fd, acked: u64) {
+        let Some(socket) = self.table.get_mut(&fd) else {
+            return;
+        };
+        let settings = &mut socket.settings;
+        if settings.has_more && acked > settings.acked_before_more {
+            settings.has_more = false;
             self.apply(fd);
         }
     }

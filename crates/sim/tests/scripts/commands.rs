@@ -43,7 +43,7 @@ fn nothing_else_is_done_and_the_script_fails_by_name() {
         format!("touch {}", marker.display()),
         format!("true; touch {}", marker.display()),
         format!("echo x | tee {}", marker.display()),
-        "tc qdisc replace dev tun0 root fq".to_owned(),
+        "tc qdisc replace dev tun0 root pfifo limit 0".to_owned(),
         "sysctl net.ipv4.tcp_sack".to_owned(),
         "sleep forever".to_owned(),
     ] {

@@ -100,16 +100,47 @@ fn a_long_inbound_segment_arrives_whole() {
 
 #[test]
 fn a_packet_that_no_event_asks_for_fails_the_script() {
-    let rest = "+0 write(4, ..., 10) = 10\n+.1 write(4, ..., 10) = 10\n";
+    let rest = "+0 < . 1:11(10) ack 1 win 257\n+.1 close(4) = 0\n+.1 `true`\n";
     fails(
         &server(rest),
-        12,
+        13,
+        &[
+            "a packet left that the script does not expect",
+            "R. 1:1(0) ack 11 win 0 at 0.200000",
+        ],
+    );
+    passes(&format!("--ignore_unread\n{}", server(rest)));
+}
+
+#[test]
+fn how_a_connection_goes_on_need_not_be_expected() {
+    passes(&server(
+        "+0 < . 1:2001(2000) ack 1 win 257\n+.1 read(4, ..., 2000) = 2000\n",
+    ));
+    let rest = "+0 write(4, ..., 10) = 10\n+.1 close(4) = 0\n+9 `true`\n";
+    passes(&server(rest));
+    fails(
+        &format!("--strict\n{}", server(rest)),
+        13,
         &[
             "a packet left that the script does not expect",
             "P. 1:11(10) ack 1 win 1055 at 0.100000",
         ],
     );
-    passes(&format!("--ignore_unread\n{}", server(rest)));
+    let expected_later =
+        "+0 write(4, ..., 10) = 10\n+.1 write(4, ..., 9) = 9\n+0 > P. 11:20(9) ack 1\n";
+    fails(
+        &server(expected_later),
+        13,
+        &["the stack sent something else", "P. 1:11(10)"],
+    );
+}
+
+#[test]
+fn the_time_since_data_came_is_told_without_an_event() {
+    passes(&server(
+        "+1 %{ assert 990 <= tcpi_last_data_recv <= 1010, tcpi_last_data_recv }%\n",
+    ));
 }
 
 #[test]

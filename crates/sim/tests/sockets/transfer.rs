@@ -242,6 +242,17 @@ fn more_to_come_holds_a_part_of_a_segment_back() {
 }
 
 #[test]
+fn an_acknowledgment_lets_go_what_more_to_come_held_back() {
+    let mut story = Story::linux();
+    let (_, fd) = story.accepted();
+    assert_eq!(story.send(fd, 1_500, MSG_MORE), Ok(1_500));
+    assert_eq!(story.expect().data.len(), 1_460);
+    story.nothing();
+    story.inject(ACK, 1, 1_461, &[]);
+    assert_eq!(story.expect().data.len(), 40);
+}
+
+#[test]
 fn a_cork_holds_a_part_of_a_segment_back_until_it_is_drawn() {
     let mut story = Story::linux();
     let (_, fd) = story.accepted();

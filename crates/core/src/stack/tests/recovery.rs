@@ -285,3 +285,52 @@ fn a_lost_fin_is_repaired_by_duplicate_acks_too() {
     harness.ack(&peer, peer.us + 5001);
     harness.assert_entered(&peer, StateName::FinWait2, Cause::AckOfFin);
 }
+
+/// RFC 5681 §4.1 is a SHOULD: a host may trust its old window, as `tcp_slow_start_after_idle` says in Linux.
+#[test]
+fn an_idle_connection_may_keep_its_window() {
+    let mut harness = Harness::with(V4, |config| config.slow_start_after_idle = false);
+    let (peer, id) = harness.accepted();
+    for _ in 0..2 {
+        harness.write(id, bytes(20_000));
+        while !harness.drain().is_empty() {
+            harness.ack(&peer, harness.status(id).snd_nxt);
+        }
+    }
+    let cwnd = harness.status(id).cwnd;
+    assert!(cwnd >= 20_000, "{cwnd}");
+    harness.advance(secs(10));
+    harness.write(id, bytes(20_000));
+    assert_eq!((harness.drain().len(), harness.status(id).cwnd), (20, cwnd));
+}
+
+/// What duplicate ACKs or SACK blocks have told of already is no growth when it is acknowledged at last.
+#[test]
+fn what_was_known_to_have_arrived_does_not_grow_the_window_again() {
+    let (mut harness, peer, id) = in_flight(V4, true);
+    sack(&mut harness, &peer, 0, (1000, 2000));
+    sack(&mut harness, &peer, 0, (1000, 3000));
+    harness.ack(&peer, peer.us + 3000);
+    assert_eq!(harness.status(id).cwnd, 11_000);
+
+    let (mut harness, peer, id) = in_flight(V4, false);
+    harness.ack(&peer, peer.us);
+    harness.ack(&peer, peer.us);
+    harness.ack(&peer, peer.us + 3000);
+    assert_eq!(harness.status(id).cwnd, 11_000);
+}
+
+/// RFC 7661 §4.3: the flight of the whole round trip counts, not what is left of it when an ACK comes.
+#[test]
+fn slow_start_grows_to_twice_what_was_in_flight() {
+    for (written, expected) in [(10, 20), (9, 18), (6, 12), (5, 10), (2, 10)] {
+        let mut harness = Harness::new(V4);
+        let (peer, id) = harness.accepted();
+        harness.write(id, bytes(written * 1000));
+        assert_eq!(harness.drain().len(), written);
+        for acked in 1..=written as u32 {
+            harness.ack(&peer, peer.us + acked * 1000);
+        }
+        assert_eq!(harness.status(id).cwnd, expected * 1000, "{written}");
+    }
+}

@@ -223,12 +223,13 @@ fn are_all_off(features: &[&str]) -> bool {
     features.chunks(2).all(|pair| matches!(pair, [_, "off"]))
 }
 
-/// Whether a qdisc is taken away or replaced by one that neither paces nor drops.
+/// Whether a qdisc is taken away or replaced by one that does not drop. `fq` paces only what asks for it, and estab
+/// does not.
 fn takes_pacing_away(arguments: &[&str]) -> bool {
     match arguments {
         ["del" | "delete", ..] => true,
         ["add" | "replace" | "change", "dev", _, "root", kind] => {
-            matches!(*kind, "pfifo" | "pfifo_fast" | "noqueue")
+            matches!(*kind, "pfifo" | "pfifo_fast" | "noqueue" | "fq")
         }
         _ => false,
     }
@@ -362,14 +363,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_qdisc_that_does_nothing_is_accepted() {
+    fn only_a_qdisc_that_drops_nothing_is_accepted() {
         assert!(takes_pacing_away(&["add", "dev", "tun0", "root", "pfifo"]));
         assert!(takes_pacing_away(&["delete", "dev", "tun0", "root"]));
         assert!(!takes_pacing_away(&[
             "replace", "dev", "tun0", "root", "pfifo", "limit", "0"
         ]));
+        assert!(takes_pacing_away(&["replace", "dev", "tun0", "root", "fq"]));
         assert!(!takes_pacing_away(&[
-            "replace", "dev", "tun0", "root", "fq"
+            "replace", "dev", "tun0", "root", "netem", "loss", "1%"
         ]));
     }
 }

@@ -284,7 +284,7 @@ impl Runner<'_> {
         let Some(seen) = self.next_seen(now)? else {
             return Ok(());
         };
-        if self.must_be_expected(&seen) {
+        if self.must_be_expected(&seen) && (self.config.strict || !goes_on(&seen)) {
             let at = super::schedule::seconds(seen.at);
             let text = format!("{} at {at}", self.describe(&seen));
             return Err(
@@ -295,4 +295,11 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a segment belongs to a connection that goes on: data, its end, an acknowledgment. A script that expects
+/// nothing more leaves these to the stack, as packetdrill does; a SYN, a RST or an ICMP error it does not.
+fn goes_on(seen: &Seen) -> bool {
+    let segment = seen.datagram.segment();
+    segment.is_some_and(|segment| !(segment.flags.syn || segment.flags.rst))
 }

@@ -2,7 +2,9 @@
 //!
 //! The rules are packetdrill's (its `run.c`, `run_packet.c` and `run_system_call.c` are their only full text), so that
 //! scripts others wrote mean here what they mean there. Three things are stricter: every checksum is verified,
-//! every byte of a stream is known by its place, and a packet that the script does not expect fails it.
+//! every byte of a stream is known by its place, and a packet that the script does not expect fails it. Behind the last
+//! packet that it does expect, this is so for SYN, RST and ICMP errors only: a connection may go on as it likes, unless
+//! `--strict` is given.
 
 #![allow(
     clippy::result_large_err,

@@ -40,6 +40,8 @@ pub(super) struct Settings {
     cork: bool,
     /// The last send had MSG_MORE.
     pub(super) has_more: bool,
+    /// How many bytes had been acknowledged then.
+    pub(super) acked_before_more: u64,
     ttl: Option<u8>,
     traffic_class: u8,
     no_options: bool,
@@ -74,6 +76,7 @@ impl Settings {
             syn_retries: None,
             cork: false,
             has_more: false,
+            acked_before_more: 0,
             ttl: None,
             traffic_class: 0,
             no_options: false,

@@ -243,7 +243,7 @@ const TABLE: &[(&str, Effect)] = &[
     ),
     (
         "net.ipv4.tcp_slow_start_after_idle",
-        Always(&[0], "estab keeps its congestion window over idle times"),
+        Number(|p, v| p.config.slow_start_after_idle = v != 0),
     ),
     (
         "net.ipv4.tcp_early_retrans",
