@@ -1,10 +1,14 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
-//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask fuzz`.
+//! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`,
+//! `cargo xtask explore`, `cargo xtask fuzz`, `cargo xtask simulate`.
 
 mod conformance;
+mod differ;
+mod explore;
 mod fuzz;
 mod picture;
 mod setup;
+mod simulate;
 mod states;
 mod test;
 mod tidy;
@@ -32,6 +36,8 @@ enum Chore {
     Test(test::Options),
     /// Runs libFuzzer on the fuzz targets; wants nightly and cargo-fuzz.
     Fuzz(fuzz::Options),
+    /// Plays whole worlds in virtual time, each from one seed.
+    Simulate(simulate::Options),
     /// Draws docs/states.md from the code.
     StateDiagram {
         /// Only say whether it is up to date.
@@ -42,6 +48,10 @@ enum Chore {
     Conformance(conformance::Options),
     /// Draws docs/life.svg from a connection with curl.
     Picture,
+    /// Tells estab and this machine's kernel the same at random, and compares what they do (needs root).
+    Differ(differ::Options),
+    /// Drives two stacks through everything that may happen to a connection, up to bounds.
+    Explore(explore::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -64,9 +74,12 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Setup => setup::run().map(|()| true),
         Chore::Test(options) => test::run(&root, &options),
         Chore::Fuzz(options) => fuzz::run(&root, &options),
+        Chore::Simulate(options) => simulate::run(&root, &options),
         Chore::StateDiagram { check } => states::run(&root, check),
         Chore::Conformance(options) => conformance::run(&root, &options),
         Chore::Picture => picture::run(&root),
+        Chore::Differ(options) => differ::run(&root, &options),
+        Chore::Explore(options) => explore::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }

@@ -7,6 +7,7 @@ mod control;
 mod failure;
 mod host;
 mod interface;
+mod lab;
 mod link;
 mod lives;
 mod private_network;
@@ -45,6 +46,7 @@ fn run_command_line() -> Result<ExitCode, Failure> {
         Command::Ss(args) => return Ok(ss::run(&args)),
         Command::Connect(args) => connect::connect(args)?,
         Command::Script(args) => script::script(&args)?,
+        Command::Lab(args) => lab::lab(&args)?,
     };
     Ok(ExitCode::from(status))
 }

@@ -70,6 +70,14 @@ fn addresses<A: FromStr<Err: fmt::Debug>>(
 const WAYS_OUT: &str = "run as root, or allow user namespaces (sysctl user.max_user_namespaces, \
                         kernel.apparmor_restrict_unprivileged_userns, a container's seccomp profile)";
 
+/// Inside a user namespace, where this user may make networks. Must be called while the process has a single thread.
+///
+/// # Errors
+/// What is not permitted here, and what to do about it.
+pub(crate) fn become_root() -> Result<(), Failure> {
+    enter_user_namespace().map_err(|error| Failure::usage(refusal(&error)))
+}
+
 /// Into a network namespace directly, where that is permitted; else inside a user namespace.
 fn leave_the_network() -> Result<(), Failure> {
     match unshare(CloneFlags::CLONE_NEWNET) {

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 
 /// Bytes in order: written at the back, taken at the front.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ByteQueue {
     bytes: VecDeque<u8>,
 }
@@ -11,6 +11,11 @@ pub(crate) struct ByteQueue {
 impl ByteQueue {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Bytes of memory it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -55,6 +55,17 @@ pub struct Config {
     /// Whether the peer's FIN is acknowledged at once. Else its ACK may be delayed like that of data, so that an
     /// application that closes at once lets its FIN ride on it.
     pub quick_fin_acks: bool,
+    /// Whether a RST ends a connection at exactly RCV.NXT only, and draws a challenge ACK elsewhere in the window
+    /// (RFC 5961 §3.2). Without, any RST in the window counts, as RFC 9293 §3.10.7.4 has it for stacks "otherwise":
+    /// a blind attacker need guess only the window. For testers of protocols. TIME-WAIT has a switch of its own,
+    /// [`reset_ends_time_wait`](Self::reset_ends_time_wait).
+    pub exact_resets: bool,
+    /// Whether a SYN draws a challenge ACK from a synchronized connection (RFC 5961 §4.2). Without, a SYN in the
+    /// window is answered with a RST and ends the connection, "the original behavior described in RFC 793" (RFC 9293
+    /// §3.10.7.4): as weak against blind attackers. For testers of protocols. TIME-WAIT is not touched by it (RFC 6191).
+    pub challenge_syns: bool,
+    /// What becomes of a SYN with a FIN on it.
+    pub syn_fin: SynFin,
     /// Challenge ACKs a second, over all connections (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Whether to offer timestamps (RFC 7323).
@@ -102,6 +113,9 @@ impl Default for Config {
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
             quick_fin_acks: false,
+            exact_resets: true,
+            challenge_syns: true,
+            syn_fin: SynFin::default(),
             challenge_acks_per_second: 1_000,
             timestamps: true,
             window_scaling: true,
@@ -216,6 +230,10 @@ pub struct SocketOptions {
     pub ttl: Option<u8>,
     /// DSCP, in the upper six bits: IPv4's type of service, IPv6's traffic class. The lower two are ECN's.
     pub traffic_class: u8,
+    /// No SYN carries an option, and none of the peer's that needs an answer is used (FreeBSD's TCP_NOOPT). Not even
+    /// the MSS is told, so that the peer sends the default, 536 or 1220 bytes (RFC 9293 §3.7.1, MUST-15). What has
+    /// been agreed stays.
+    pub no_options: bool,
 }
 
 impl Default for SocketOptions {
@@ -234,6 +252,7 @@ impl Default for SocketOptions {
             quick_ack: false,
             ttl: None,
             traffic_class: 0,
+            no_options: false,
         }
     }
 }
@@ -259,6 +278,20 @@ impl SocketOptions {
         self.receive_buffer = self.receive_buffer.clamp(least, most);
         self
     }
+}
+
+/// What becomes of a SYN with a FIN on it: no stack means it, but scanners send it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SynFin {
+    /// It opens no connection, as in Linux: a listener does not answer. A connection judges the SYN, and in
+    /// SYN-SENT the FIN is queued (RFC 9293 §3.10.7.3).
+    #[default]
+    Unanswered,
+    /// It is dropped in every state.
+    Dropped,
+    /// It opens a connection like any SYN (RFC 9293 §3.10.7.2). The FIN is not acknowledged with it, so that the
+    /// peer sends it again. Weaker: filters that look for a lone SYN are passed by.
+    Taken,
 }
 
 /// What a listener does when its accept queue is full.

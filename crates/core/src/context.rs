@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An answer that waits for `transmit`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// A segment without data, the life it belongs to, whether it was sent before, and how IP is to treat it.
     Segment(Segment<'static>, Option<LifeId>, bool, Treatment),
@@ -30,7 +30,7 @@ pub(crate) enum Reply {
 }
 
 /// The stack's surroundings, handed to every step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context<O> {
     pub(crate) now: Instant,
     pub(crate) config: Config,
@@ -163,6 +163,11 @@ impl<O: Observer> Context<O> {
         self.replies.pop_front()
     }
 
+    /// How many answers wait.
+    pub(crate) fn replies(&self) -> usize {
+        self.replies.len()
+    }
+
     pub(crate) fn has_replies(&self) -> bool {
         !self.replies.is_empty()
     }
@@ -175,41 +180,27 @@ impl<O: Observer> Context<O> {
         reason: ResetReason,
         listener: Option<&SocketOptions>,
     ) {
-        let (seq, ack, flags) = if segment.has(Flags::ACK) {
-            (segment.ack, SeqNumber(0), Flags::RST)
-        } else {
-            (SeqNumber(0), segment.end(), Flags::RST | Flags::ACK)
-        };
-        let numbers = (seq, ack, flags);
-        self.reset(None, segment.tuple, numbers, None, reason, listener);
+        self.reset(None, rst_for(segment), reason, listener);
     }
 
     /// Sends a RST, by the options of the socket it is sent for.
     pub(crate) fn reset(
         &mut self,
         life: Option<LifeId>,
-        tuple: FourTuple,
-        (seq, ack, flags): (SeqNumber, SeqNumber, Flags),
-        timestamps: Option<Timestamps>,
+        rst: Segment<'static>,
         reason: ResetReason,
         socket: Option<&SocketOptions>,
     ) {
         self.counters.resets[reason as usize] += 1;
         self.counters.out_rsts += 1;
         self.observer.reset(&ResetSent {
-            tuple,
+            tuple: rst.tuple,
             life,
             reason,
             at: self.now,
         });
-        let mut segment = bare_segment(tuple, seq, ack, flags);
-        segment.options.timestamps = timestamps;
-        self.reply(Reply::Segment(
-            segment,
-            life,
-            false,
-            self.config.treatment(socket),
-        ));
+        let treatment = self.config.treatment(socket);
+        self.reply(Reply::Segment(rst, life, false, treatment));
     }
 
     /// Whether one more challenge ACK may be sent, stack-wide (RFC 5961 §10).
@@ -217,6 +208,23 @@ impl<O: Observer> Context<O> {
         let limit = self.config.challenge_acks_per_second;
         self.challenges.take(self.now, limit)
     }
+}
+
+/// The RST that answers a segment (RFC 9293 §3.5.2), with its timestamp: "SEG.TSecr SHOULD be set to SEG.TSval from
+/// the incoming segment and SEG.TSval SHOULD be set to zero" (RFC 7323 §5.2).
+pub(crate) fn rst_for(segment: &Segment<'_>) -> Segment<'static> {
+    let (seq, ack, flags) = if segment.has(Flags::ACK) {
+        (segment.ack, SeqNumber(0), Flags::RST)
+    } else {
+        (SeqNumber(0), segment.end(), Flags::RST | Flags::ACK)
+    };
+    let mut rst = bare_segment(segment.tuple, seq, ack, flags);
+    let answer = |theirs: Timestamps| Timestamps {
+        value: 0,
+        echo: theirs.value,
+    };
+    rst.options.timestamps = segment.options.timestamps.map(answer);
+    rst
 }
 
 /// A segment without data, window and options.
@@ -239,7 +247,7 @@ pub(crate) fn bare_segment(
 }
 
 /// So many a second, counted anew each second.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct ChallengeBudget {
     second: u64,
     used: u32,

@@ -35,9 +35,9 @@ mod timer_wheel;
 mod tuple;
 mod wire;
 
-pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions};
+pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynFin};
 pub use congestion::{Algorithm, CongestionControl};
-pub use connection::arrows::{ARROWS, Arrow, diagram};
+pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
 pub use connection::{
     Call, CallResult, CongestionState, LastCall, Outstanding, Readiness, Shutdown, Status, Timer,
     TimerKind,
@@ -47,7 +47,8 @@ pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use sequence::SeqNumber;
 pub use stack::{
-    ConnectOptions, Event, ListenOptions, ListenerId, ListenerStatus, SocketId, Stack, Transmit,
+    ConnectOptions, Event, Holdings, ListenOptions, ListenerId, ListenerStatus, SocketId, Stack,
+    Transmit,
 };
 pub use time::Instant;
 pub use tuple::FourTuple;

@@ -40,7 +40,7 @@ pub(crate) trait Linked {
 ///
 /// Every call takes the store the elements live in, always the same one. An element is in at most
 /// one of the lists that share a `Links` field.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct List {
     head: u32,
     tail: u32,

@@ -32,7 +32,7 @@ const _: () = assert!(LAST_TICK >> (SLOT_BITS * LEVELS as u32) == 0);
 /// The deadlines of all connections, by slot index.
 ///
 /// A deadline is rounded up to a whole tick, so a key never expires early.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimerWheel {
     /// All ticks before this one are past and empty.
     reached: u64,
@@ -52,7 +52,7 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() <= 24);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entries(Vec<Entry>);
 
 impl Linked for Entries {

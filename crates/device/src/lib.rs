@@ -4,6 +4,8 @@
 
 mod capture;
 mod impair;
+#[cfg(all(target_os = "linux", feature = "kernel-sockets"))]
+pub mod kernel_sockets;
 mod memory;
 #[cfg(target_os = "linux")]
 mod tun;

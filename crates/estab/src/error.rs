@@ -97,7 +97,11 @@ impl From<Error> for io::Error {
 fn kind_of(cause: Cause) -> ErrorKind {
     match cause {
         Cause::ResetInSynSent | Cause::Refused => ErrorKind::ConnectionRefused,
-        Cause::Reset | Cause::ResetInTimeWait | Cause::OtherSyn => ErrorKind::ConnectionReset,
+        Cause::Reset
+        | Cause::ResetInWindow
+        | Cause::ResetInTimeWait
+        | Cause::SynInWindow
+        | Cause::OtherSyn => ErrorKind::ConnectionReset,
         Cause::SynRetries
         | Cause::SynAckRetries
         | Cause::DataRetries

@@ -8,6 +8,7 @@ Examples:
   estab ss state close-wait                   list a running host's connections
   estab connect 198.18.0.2 22                 connect to a server of the kernel's
   estab script close.pkt                      run a packetdrill script in virtual time
+  estab lab why-three                         see why a handshake takes three messages
 
 `estab COMMAND --help` tells more of each.";
 
@@ -32,3 +33,10 @@ Examples:
   estab connect -v 198.18.0.2 22
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | estab connect 198.18.0.2 8000
   estab connect -w life.pcapng fd00:e57a:b::2 7";
+
+pub(super) const LAB: &str = "\
+Examples:
+  estab lab list
+  estab lab why-three
+  estab lab syn-flood --json
+  estab lab lost-third-ack -w ack.pcapng";

@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Ss(SsArgs),
     Connect(ConnectArgs),
     Script(Box<ScriptArgs>),
+    Lab(LabArgs),
 }
 
 /// Runs COMMAND in a private network whose only other host is estab, then tells every connection's life.
@@ -107,6 +108,24 @@ pub(crate) struct ConnectArgs {
     pub(crate) addresses: AddressArgs,
     #[command(flatten)]
     pub(crate) link: LinkArgs,
+}
+
+/// Shows an experiment of connection life: what happens, as a ladder of both ends, and why.
+///
+/// Two of estab's stacks meet in virtual time, so nothing is needed and nothing takes long; the same experiment shows
+/// the same each time. `estab lab list` names them.
+#[derive(Debug, Args)]
+#[command(after_help = examples::LAB)]
+pub(crate) struct LabArgs {
+    /// The experiment, or `list`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Tells events and table as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Captures what the right end saw as pcapng, with a comment on packets that change a state
+    #[arg(short = 'w', long = "write", value_name = "FILE.pcapng")]
+    pub(crate) capture: Option<PathBuf>,
 }
 
 /// Where estab is to be found on an interface of this machine's.
@@ -247,7 +266,7 @@ pub(crate) fn parse(
             Ok(None)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::usage(
-            "a subcommand is missing: run, serve, ss, connect or script; see estab --help",
+            "a subcommand is missing: run, serve, ss, connect, script or lab; see estab --help",
         )),
         _ => Err(Failure::usage(one_line(&error.render().to_string()))),
     }

@@ -11,7 +11,7 @@ use estab_sim::script::ast::ScriptOption;
 /// A FILE may be a directory: every *.pkt in it is run. The options with underscores are packetdrill's own and have
 /// the last word over those in a script. No script ever runs a shell: the commands that scripts commonly use are
 /// interpreted, others fail the script by name. Unlike in packetdrill, a packet that the script does not expect
-/// fails it, and every checksum is verified.
+/// fails it (behind the last one expected: a SYN, a RST or an ICMP error), and every checksum is verified.
 ///
 /// Exits with 0 if all passed, with 1 if one failed, and with 2 if one cannot be read.
 #[derive(Args, Clone, Debug, Default)]
@@ -24,6 +24,19 @@ pub(crate) struct ScriptArgs {
     /// Whose packetdrill the scripts are for; what estab's sockets then imitate
     #[arg(long, value_name = "SYSTEM", value_enum, default_value_t = DialectArg::Linux)]
     pub(crate) dialect: DialectArg,
+
+    /// The stack to run the scripts on. `kernel` is this machine's Linux, in a network namespace of its own and in real
+    /// time; what a script declares with `// linux: …` is expected to differ
+    #[arg(long, value_name = "STACK", value_enum, default_value_t = Stack::Estab)]
+    pub(crate) against: Stack,
+
+    /// Runs the scripts on both, and tells where estab and this machine's Linux differ
+    #[arg(long, conflicts_with_all = ["against", "json", "junit"])]
+    pub(crate) compare: bool,
+
+    /// Scripts that take longer than this in real time are left out on the kernel
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) longest: u64,
 
     /// Defines a symbol for #ifdef, and to stand for its value
     #[arg(short = 'D', long = "define", value_name = "NAME=VALUE", value_parser = definition)]
@@ -180,6 +193,16 @@ fn option(name: &str, value: Option<&String>) -> ScriptOption {
     }
 }
 
+/// A stack to run scripts on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stack {
+    /// In virtual time
+    #[default]
+    Estab,
+    /// This machine's, in real time
+    Kernel,
+}
+
 /// Whose packetdrill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DialectArg {
@@ -212,4 +235,5 @@ Examples:
   estab script close.pkt
   estab script -q --junit results.xml conformance
   estab script --dialect freebsd --tolerance_usecs=75000 tcp-testsuite/state-event-engine
-  estab script --ip_version=ipv6 --json gtests/net/tcp";
+  estab script --ip_version=ipv6 --json gtests/net/tcp
+  estab script --compare conformance/listen";

@@ -3,7 +3,7 @@
 use estab_sim::script::run::{Failure, Report, Rung, RungKind, Verdict};
 use serde::Serialize;
 
-use super::{Done, Sum};
+use super::{Done, Ending, Sum};
 
 #[derive(Serialize)]
 struct ScriptRecord<'a> {
@@ -39,6 +39,8 @@ struct SumRecord {
     passed: usize,
     failed: usize,
     unreadable: usize,
+    declared: usize,
+    skipped: usize,
     seconds: f64,
 }
 
@@ -51,10 +53,12 @@ pub(super) fn script(done: &Done) -> String {
     } = &done.report;
     line(&ScriptRecord {
         file: done.file.display().to_string(),
-        verdict: match verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::Error => "error",
+        verdict: match (&done.ending, verdict) {
+            (Ending::Declared(_), _) => "differs as declared",
+            (Ending::Skipped(_), _) => "skipped",
+            (Ending::Ran, Verdict::Pass) => "pass",
+            (Ending::Ran, Verdict::Fail) => "fail",
+            (Ending::Ran, Verdict::Error) => "error",
         },
         seconds: done.took.as_secs_f64(),
         failure: failure.as_ref().map(failure_record),
@@ -68,6 +72,8 @@ pub(super) fn sum(sum: Sum) -> String {
         passed: sum.passed,
         failed: sum.failed,
         unreadable: sum.errors,
+        declared: sum.declared,
+        skipped: sum.skipped,
         seconds: sum.took.as_secs_f64(),
     })
 }

@@ -6,7 +6,7 @@ use estab_sim::script::run::Verdict;
 use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
-use super::{Done, Sum};
+use super::{Done, Ending, Sum};
 
 /// The whole document.
 pub(super) fn to_xml(scripts: &[Done], sum: Sum) -> io::Result<Vec<u8>> {
@@ -35,6 +35,17 @@ fn case(writer: &mut Writer<Vec<u8>>, done: &Done) -> io::Result<()> {
         .with_attribute(("classname", "estab script"))
         .with_attribute(("name", file.as_str()))
         .with_attribute(("time", time.as_str()));
+    if let Ending::Declared(why) | Ending::Skipped(why) = &done.ending {
+        let message = clean(why);
+        case.write_inner_content(|writer| {
+            let skipped = writer.create_element("skipped");
+            skipped
+                .with_attribute(("message", message.as_str()))
+                .write_empty()
+                .map(drop)
+        })?;
+        return Ok(());
+    }
     let Some(failure) = &done.report.failure else {
         case.write_empty()?;
         return Ok(());

@@ -1,9 +1,11 @@
 //! `estab script`: packetdrill scripts on estab, told as a test runner tells.
 
 pub(crate) mod args;
+mod compare;
 mod files;
 mod json;
 mod junit;
+mod kernel;
 mod text;
 
 use std::io::{self, Write as _};
@@ -20,13 +22,25 @@ use estab_sim::sockets::{Bench, BenchSettings, Profile};
 
 use crate::failure::{Failure, way_out};
 use crate::terminal;
-use args::ScriptArgs;
+use args::{ScriptArgs, Stack};
+use compare::{Compared, Outcome};
 
 /// A script that was run.
 struct Done {
     file: PathBuf,
     report: Report,
+    ending: Ending,
     took: Duration,
+}
+
+/// How a run ended beside its verdict.
+enum Ending {
+    /// As the verdict says.
+    Ran,
+    /// It failed on the kernel, as the script says it does.
+    Declared(String),
+    /// It was not run, for this reason.
+    Skipped(String),
 }
 
 /// How many scripts ended how.
@@ -35,6 +49,8 @@ struct Sum {
     passed: usize,
     failed: usize,
     errors: usize,
+    declared: usize,
+    skipped: usize,
     took: Duration,
 }
 
@@ -52,15 +68,24 @@ impl Sum {
 /// Runs the scripts; answers the status to exit with.
 pub(crate) fn script(args: &ScriptArgs) -> Result<u8, Failure> {
     let files = files::find(&args.files)?;
+    if args.compare || args.against == Stack::Kernel {
+        kernel::prepare()?;
+    }
+    if args.compare {
+        return Ok(compare_all(&files, args));
+    }
     let begun = clock();
     let mut output = Output::new(args);
     let mut sum = Sum::default();
     let mut kept = Vec::new();
-    run_all(&files, args, |done| {
-        match done.report.verdict {
-            Verdict::Pass => sum.passed += 1,
-            Verdict::Fail => sum.failed += 1,
-            Verdict::Error => sum.errors += 1,
+    let run = |file: &Path| run_file(file, args);
+    run_all(&files, workers(args), run, |done: Done| {
+        match (&done.ending, done.report.verdict) {
+            (Ending::Declared(_), _) => sum.declared += 1,
+            (Ending::Skipped(_), _) => sum.skipped += 1,
+            (Ending::Ran, Verdict::Pass) => sum.passed += 1,
+            (Ending::Ran, Verdict::Fail) => sum.failed += 1,
+            (Ending::Ran, Verdict::Error) => sum.errors += 1,
         }
         output.script(&done);
         if args.junit.is_some() {
@@ -79,23 +104,75 @@ pub(crate) fn script(args: &ScriptArgs) -> Result<u8, Failure> {
     Ok(sum.status())
 }
 
-/// Runs scripts on all cores, and hands them over in their order.
-fn run_all(files: &[PathBuf], args: &ScriptArgs, mut tell: impl FnMut(Done)) {
-    let workers = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(files.len());
+/// Runs the scripts on both stacks; answers the status to exit with.
+fn compare_all(files: &[PathBuf], args: &ScriptArgs) -> u8 {
+    let output = Output::new(args);
+    let (mut same, mut declared, mut differ, mut skipped) = (0, 0, 0, 0);
+    let compare = |file: &Path| {
+        let text = fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (
+            file.to_owned(),
+            text.map(|text| compare::compare(&text, args)),
+        )
+    };
+    run_all(
+        files,
+        workers(args),
+        compare,
+        |(file, compared): (PathBuf, io::Result<Compared>)| {
+            let file = file.display().to_string();
+            match compared {
+                Ok(compared) => {
+                    match compared.outcome() {
+                        Outcome::Same => same += 1,
+                        Outcome::Declared => declared += 1,
+                        Outcome::Differs => differ += 1,
+                        Outcome::Skipped => skipped += 1,
+                    }
+                    Output::put(&compared.tell(&file, output.style));
+                }
+                Err(error) => {
+                    differ += 1;
+                    Output::put(&format!("ERROR {file}: cannot be read: {error}\n"));
+                }
+            }
+        },
+    );
+    Output::put(&format!(
+        "{same} the same, {declared} differ as declared, {differ} differ otherwise, {skipped} skipped\n"
+    ));
+    u8::from(differ > 0)
+}
+
+/// How many scripts run at a time.
+fn workers(args: &ScriptArgs) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if args.compare || args.against == Stack::Kernel {
+        return cores * kernel::PER_CORE;
+    }
+    cores
+}
+
+/// Runs scripts side by side, and hands over what came of them in their order.
+fn run_all<T: Send>(
+    files: &[PathBuf],
+    workers: usize,
+    run: impl Fn(&Path) -> T + Sync,
+    mut tell: impl FnMut(T),
+) {
+    let workers = workers.min(files.len());
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..workers {
             let sender = sender.clone();
-            let next = &next;
+            let (next, run) = (&next, &run);
             scope.spawn(move || {
                 while let Some((place, file)) = {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     files.get(place).map(|file| (place, file))
                 } {
-                    if sender.send((place, run_file(file, args))).is_err() {
+                    if sender.send((place, run(file))).is_err() {
                         break;
                     }
                 }
@@ -116,19 +193,29 @@ fn run_all(files: &[PathBuf], args: &ScriptArgs, mut tell: impl FnMut(Done)) {
 
 fn run_file(file: &Path, args: &ScriptArgs) -> Done {
     let begun = clock();
-    let report = match fs::read(file) {
-        Ok(bytes) => run_guarded(&String::from_utf8_lossy(&bytes), args),
-        Err(error) => Report::error(ScriptFailure::new(format!("cannot be read: {error}"))),
+    let (report, ending) = match fs::read(file) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            match args.against {
+                Stack::Estab => (run_on_estab(&text, args), Ending::Ran),
+                Stack::Kernel => kernel::run_declared(&text, args),
+            }
+        }
+        Err(error) => {
+            let failure = ScriptFailure::new(format!("cannot be read: {error}"));
+            (Report::error(failure), Ending::Ran)
+        }
     };
     Done {
         file: file.to_owned(),
         report,
+        ending,
         took: begun.elapsed(),
     }
 }
 
 /// A panic of the stack under test is that script's failure, not the end of the run.
-fn run_guarded(text: &str, args: &ScriptArgs) -> Report {
+fn run_on_estab(text: &str, args: &ScriptArgs) -> Report {
     let run = AssertUnwindSafe(|| run(text, args));
     catch_unwind(run).unwrap_or_else(|_| Report {
         verdict: Verdict::Fail,
@@ -139,17 +226,23 @@ fn run_guarded(text: &str, args: &ScriptArgs) -> Report {
 }
 
 fn run(text: &str, args: &ScriptArgs) -> Report {
-    let settings = Settings {
+    run_text(text, &settings(args), &base(args), &args.overrides(), bench)
+}
+
+fn settings(args: &ScriptArgs) -> Settings {
+    Settings {
         dialect: args.dialect.into(),
         defines: args.defines.clone(),
-    };
-    let base = Config {
+    }
+}
+
+fn base(args: &ScriptArgs) -> Config {
+    Config {
         with_timestamps: args.with_timestamps,
         strict: args.strict,
         ignore_unread: args.ignore_unread,
         ..Config::default()
-    };
-    run_text(text, &settings, &base, &args.overrides(), bench)
+    }
 }
 
 /// estab as a script's options have it.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use estab_sim::script::run::{Failure, Report, RungKind, Verdict};
 
-use super::{Done, Sum};
+use super::{Done, Ending, Sum};
 
 /// How results look.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,24 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         ..
     } = &done.report;
     let file = done.file.display();
+    let told = match &done.ending {
+        Ending::Ran => None,
+        Ending::Declared(difference) => Some(("DIFFERS (declared)", difference)),
+        Ending::Skipped(why) => Some(("SKIPPED", why)),
+    };
+    if let Some((word, why)) = told {
+        let mut text = String::new();
+        if !style.is_quiet {
+            text = format!("{} {file}: {why}\n", style.paint("33", word));
+        }
+        if style.is_verbose {
+            text += &failure
+                .as_ref()
+                .map(|failure| details(failure, style))
+                .unwrap_or_default();
+        }
+        return text;
+    }
     let Some(failure) = failure else {
         if style.is_quiet {
             return String::new();
@@ -112,9 +130,17 @@ pub(super) fn sum(sum: Sum, style: Style) -> String {
         passed,
         failed,
         errors,
+        declared,
+        skipped,
         took,
     } = sum;
     let mut text = format!("{passed} passed, {failed} failed");
+    if declared > 0 {
+        text += &format!(", {declared} differ as declared");
+    }
+    if skipped > 0 {
+        text += &format!(", {skipped} skipped");
+    }
     if errors > 0 {
         text += &format!(", {errors} unreadable");
     }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::state::{Next, Rcv, State};
 use super::timeout::Deadline;
 use super::{Connection, Owner, Readiness, urgent};
-use crate::context::Context;
+use crate::context::{Context, rst_for};
 use crate::observe::{Cause, DiscardReason, Observer, ResetReason};
 use crate::{Flags, Instant, SackBlock, Segment, SeqNumber};
 
@@ -192,7 +192,7 @@ impl Connection {
             .received_before(self.state().rcv()?, start, end)
     }
 
-    /// Second step: RST (RFC 5961 §3.2).
+    /// Second step: RST (RFC 5961 §3.2, if it is to be exact).
     fn check_reset<O: Observer>(
         &mut self,
         cx: &mut Context<O>,
@@ -201,12 +201,14 @@ impl Connection {
         if !segment.has(Flags::RST) {
             return Some(());
         }
-        if self.state().rcv().is_some_and(|rcv| rcv.nxt == segment.seq) {
+        let exact = self.state().rcv().is_some_and(|rcv| rcv.nxt == segment.seq);
+        if exact || (!cx.config.exact_resets && self.begins_in_window(segment)) {
             let cause = match self.state() {
                 // "If this connection was initiated with an active OPEN [...] then the connection was
                 // refused" (RFC 9293 §3.10.7.4).
                 State::SynReceived(_) => Cause::ResetInSynSent,
-                _ => Cause::Reset,
+                _ if exact => Cause::Reset,
+                _ => Cause::ResetInWindow,
             };
             self.end(cx, cause);
         } else {
@@ -215,12 +217,23 @@ impl Connection {
         None
     }
 
-    /// Fourth step: SYN (RFC 5961 §4.2).
+    /// Whether it is the segment's first number that made it acceptable: a RST and a SYN are there.
+    fn begins_in_window(&self, segment: &Segment<'_>) -> bool {
+        let rcv = self.state().rcv();
+        rcv.is_some_and(|rcv| segment.seq.is_within(rcv.nxt, rcv.wnd))
+    }
+
+    /// Fourth step: SYN (RFC 5961 §4.2, or "the original behavior described in RFC 793").
     fn check_syn<O: Observer>(&mut self, cx: &mut Context<O>, segment: &Segment<'_>) -> Option<()> {
         if !segment.has(Flags::SYN) {
             return Some(());
         }
-        self.challenge(cx, DiscardReason::SynInWindow);
+        if cx.config.challenge_syns || !self.begins_in_window(segment) {
+            self.challenge(cx, DiscardReason::SynInWindow);
+            return None;
+        }
+        self.send_reset(cx, ResetReason::SynInWindow);
+        self.end(cx, Cause::SynInWindow);
         None
     }
 
@@ -282,18 +295,9 @@ impl Connection {
         }
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
-                let numbers = (segment.ack, SeqNumber(0), Flags::RST);
                 let reason = ResetReason::DataAfterClose;
                 let options = Some(&self.options);
-                let stamps = self.timestamps_option(cx.now);
-                cx.reset(
-                    Some(self.life),
-                    self.tuple,
-                    numbers,
-                    stamps,
-                    reason,
-                    options,
-                );
+                cx.reset(Some(self.life), rst_for(segment), reason, options);
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }
@@ -301,7 +305,10 @@ impl Connection {
         }
         if has_fin {
             self.forget_overtaken_fin();
-            self.receive.fin.get_or_insert(segment.end() - 1);
+            let fin = *self.receive.fin.get_or_insert(segment.end() - 1);
+            if self.state().rcv().is_some_and(|rcv| rcv.nxt != fin) {
+                self.receive.owe_ack_now(); // a hole before the FIN
+            }
         }
         Some(())
     }
@@ -349,9 +356,6 @@ impl Connection {
         let Some(fin) = self.receive.fin else { return };
         let state = self.state();
         if !state.can_receive() || state.rcv().is_none_or(|rcv| rcv.nxt != fin) {
-            if state.can_receive() {
-                self.receive.owe_ack_now(); // a hole before the FIN
-            }
             return;
         }
         if cx.config.quick_fin_acks {

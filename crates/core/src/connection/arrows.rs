@@ -81,7 +81,7 @@ arrows! {
     SynSent::close as fn(SynSent) -> Closed: "CLOSE" / "delete TCB", Close | ShutdownWrite | Abort;
     SynSent::syn_arrived as fn(SynSent, SeqNumber, u32) -> SimultaneousOpen: "rcv SYN" / "snd SYN,ACK", SimultaneousSyn;
     SynSent::syn_ack_arrived as fn(SynSent, SeqNumber, u32) -> Established: "rcv SYN,ACK" / "snd ACK", SynAck;
-    SynReceived::reset_arrived as fn(SynReceived) -> Listening: "rcv RST" / "x", Reset | OtherSyn;
+    SynReceived::reset_arrived as fn(SynReceived) -> Listening: "rcv RST" / "x", Reset | ResetInWindow | OtherSyn;
     SynReceived::syn_acked as fn(SynReceived) -> Established: "rcv ACK of SYN" / "x", AckOfSyn;
     SimultaneousOpen::syn_acked as fn(SimultaneousOpen) -> Established: "rcv ACK of SYN" / "x", AckOfSyn;
     SimultaneousOpen::close as fn(SimultaneousOpen, SeqNumber) -> FinWait1: "CLOSE" / "snd FIN", Close | ShutdownWrite | Shutdown;
@@ -112,7 +112,8 @@ impl Closed {
 
 /// Whether a state may change so: by an arrow of the figure, or by one of the endings that it "also omitted
 /// from the diagram for legibility" (Note 3): a RST either way, a timeout, a limit.
-pub(crate) fn allows(from: StateName, to: StateName, cause: Cause) -> bool {
+#[must_use]
+pub fn allows(from: StateName, to: StateName, cause: Cause) -> bool {
     let drawn = ARROWS
         .iter()
         .any(|arrow| arrow.from == from && arrow.to == to && arrow.causes.contains(&cause));
@@ -129,8 +130,10 @@ fn is_abrupt(cause: Cause) -> bool {
             | CloseUnread
             | ListenerClosed
             | Reset
+            | ResetInWindow
             | ResetInSynSent
             | ResetInTimeWait
+            | SynInWindow
             | SynInTimeWait
             | DataAfterClose
             | SynRetries

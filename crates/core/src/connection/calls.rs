@@ -138,7 +138,8 @@ impl Connection {
 
     fn put_bytes(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
         let Some(state) = &self.state else {
-            let after_fin = self.receive.finished && self.ended == Some(Cause::Reset);
+            let after_fin = self.receive.finished
+                && matches!(self.ended, Some(Cause::Reset | Cause::ResetInWindow));
             let ended = self.error.take().filter(|_| !after_fin);
             return Err(ended.map_or(WriteError::Closed, WriteError::Ended));
         };
@@ -179,7 +180,6 @@ impl Connection {
             && self.state.as_ref().is_some_and(State::can_write)
         {
             self.finish(cx, Cause::ShutdownWrite);
-            self.readiness |= super::Readiness::WRITABLE;
         }
         Ok(())
     }
@@ -196,6 +196,8 @@ impl Connection {
             self.send.waiting_since = cx.now;
         }
         self.transition(cx, cause, |state| state.close(fin));
+        // Whoever waits to write more waits in vain.
+        self.readiness |= super::Readiness::WRITABLE;
         if self.state.is_some() && !self.timers.retransmit.is_set() {
             self.arm_retransmission(cx.now);
         }

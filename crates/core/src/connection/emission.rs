@@ -257,7 +257,7 @@ impl Connection {
     }
 
     /// The options of a segment with `length` bytes of data.
-    fn segment_options<O: Observer>(
+    pub(super) fn segment_options<O: Observer>(
         &self,
         cx: &Context<O>,
         flags: Flags,
@@ -268,7 +268,7 @@ impl Connection {
         }
         let mut options = Options::default();
         let mut space = 40;
-        options.timestamps = self.timestamps_option(cx.now);
+        options.timestamps = self.own_timestamps(cx.now);
         if options.timestamps.is_some() {
             space -= TIMESTAMPS_LEN;
         }
@@ -279,8 +279,8 @@ impl Connection {
         options
     }
 
-    /// The timestamps that every segment carries once they are agreed on, a RST too (RFC 7323 §3.2).
-    pub(super) fn timestamps_option(&self, now: Instant) -> Option<Timestamps> {
+    /// The timestamps of every segment sent now, if they were agreed on (RFC 7323 §3.2).
+    pub(super) fn own_timestamps(&self, now: Instant) -> Option<Timestamps> {
         self.timestamps.map(|agreed| Timestamps {
             value: agreed.clock(now),
             echo: agreed.recent,

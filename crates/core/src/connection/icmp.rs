@@ -50,11 +50,11 @@ impl Connection {
     /// The path carries less than we thought: smaller segments, and at once for what was too big.
     fn lower_path_mtu<O: Observer>(&mut self, cx: &mut Context<O>, mtu: u32) {
         let current = u32::from(self.send.path_mtu);
-        let least = if self.tuple.is_ipv4() {
-            LEAST_V4
-        } else {
-            LEAST_V6
-        };
+        let is_ipv4 = self.tuple.is_ipv4();
+        // RFC 8201 §4: "a next-hop MTU that is less than the IPv6 minimum link MTU, it must discard it".
+        if !is_ipv4 && mtu < LEAST_V6 {
+            return self.discard(cx, DiscardReason::IcmpMtu);
+        }
         let next_plateau = || {
             PLATEAUS
                 .into_iter()
@@ -62,13 +62,13 @@ impl Connection {
                 .find(|step| *step < current)
         };
         let told = if mtu == 0 {
-            next_plateau().unwrap_or(least)
+            next_plateau().unwrap_or(LEAST_V4)
         } else {
             mtu
         };
-        let lower = told.max(least);
+        let lower = told.max(LEAST_V4);
         if lower >= current {
-            return self.discard(cx, DiscardReason::IcmpSequence);
+            return self.discard(cx, DiscardReason::IcmpMtu);
         }
         self.send.path_mtu = lower as u16;
         self.set_segment_sizes();

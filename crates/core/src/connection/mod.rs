@@ -26,7 +26,7 @@ use core::num::NonZeroU32;
 
 use bitflags::bitflags;
 
-use crate::context::Context;
+use crate::context::{Context, bare_segment};
 use crate::list::Links;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
@@ -69,7 +69,7 @@ pub(crate) enum Owner {
 }
 
 /// How a connection left its slot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Exit {
     TimeWait(EnterTimeWait),
     Closed,
@@ -96,7 +96,7 @@ impl TimestampState {
 }
 
 /// A slot of the connection table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) life: LifeId,
     pub(crate) tuple: FourTuple,
@@ -153,8 +153,22 @@ impl Connection {
             .expect("an ended connection is in no table that leads here")
     }
 
+    /// Bytes held for either direction.
+    pub(crate) fn bytes(&self) -> usize {
+        self.send.buffer.len() + self.receive.buffer.len() + self.receive.out_of_order()
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.state.is_none()
+    }
+
+    /// Bytes on the heap: data both ways, and what is remembered of segments in flight.
+    pub(crate) fn buffered(&self) -> usize {
+        let Self { send, receive, .. } = self;
+        send.buffer.capacity()
+            + send.queue.bytes_held()
+            + receive.buffer.capacity()
+            + receive.out_of_order()
     }
 
     /// TS.Recent, if timestamps are in use.
@@ -264,24 +278,24 @@ impl Connection {
         cause: Cause,
         reason: ResetReason,
     ) {
-        let state = self.state();
         let farewell = !matches!(
-            state,
+            self.state(),
             State::SynSent(_) | State::Closing(_) | State::LastAck(_)
         );
         if farewell {
-            let seq = self.seq_without_text();
-            let ack = state.rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
-            cx.reset(
-                Some(self.life),
-                self.tuple,
-                (seq, ack, Flags::RST | Flags::ACK),
-                self.timestamps_option(cx.now),
-                reason,
-                Some(&self.options),
-            );
+            self.send_reset(cx, reason);
         }
         self.end(cx, cause);
+    }
+
+    /// Queues a RST for the peer of this connection.
+    fn send_reset<O: Observer>(&self, cx: &mut Context<O>, reason: ResetReason) {
+        let seq = self.seq_without_text();
+        let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
+        let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
+        // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
+        rst.options.timestamps = self.own_timestamps(cx.now);
+        cx.reset(Some(self.life), rst, reason, Some(&self.options));
     }
 
     /// SEG.SEQ of a segment without text: SND.NXT, but never beyond the window. There the peer would refuse it,
@@ -338,7 +352,7 @@ impl Connection {
 }
 
 /// How often one connection may answer suspicious segments.
-const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
+pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
 const _: () = assert!(size_of::<Connection>() <= 784);

@@ -49,7 +49,7 @@ impl Connection {
             at: cx.now,
             result: CallResult::Done(0),
         });
-        if cx.config.timestamps {
+        if cx.config.timestamps && !options.no_options {
             let offset = cx.secrets.timestamp_offset(&tuple);
             // Nothing is agreed yet: the SYN offers.
             connection.timestamps = Some(TimestampState {
@@ -148,6 +148,9 @@ impl Connection {
 
     /// What our SYN offers, or our SYN,ACK accepts: only what the peer's SYN had, too.
     pub(super) fn syn_options<O: Observer>(&self, cx: &Context<O>, is_answer: bool) -> Options {
+        if self.options.no_options {
+            return Options::default();
+        }
         let config = &cx.config;
         let timestamps = self.timestamps.map(|agreed| Timestamps {
             value: agreed.clock(cx.now),
@@ -183,8 +186,9 @@ impl Connection {
             }),
             _ => None,
         };
-        self.agree_on_scaling(cx, theirs.window_scale);
-        let sack = cx.config.sack && theirs.sack_permitted;
+        let offered = !self.options.no_options;
+        self.agree_on_scaling(cx, theirs.window_scale.filter(|_| offered));
+        let sack = cx.config.sack && theirs.sack_permitted && offered;
         self.send.sack = sack;
         self.receive.sack = sack;
         self.send.peer_mss = usable_mss(theirs.mss, self.tuple.is_ipv4());

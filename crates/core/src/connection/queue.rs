@@ -50,7 +50,7 @@ pub(crate) struct Lost {
 }
 
 /// The queue, oldest first, without gaps from SND.UNA to SND.NXT.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RetransmissionQueue {
     sent: VecDeque<Sent>,
     /// Sequence numbers marked lost.
@@ -62,6 +62,11 @@ pub(crate) struct RetransmissionQueue {
 }
 
 impl RetransmissionQueue {
+    /// Bytes of memory it holds.
+    pub(crate) fn bytes_held(&self) -> usize {
+        self.sent.capacity() * size_of::<Sent>()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.sent.is_empty()
     }

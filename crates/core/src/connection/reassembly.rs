@@ -16,7 +16,7 @@ use crate::{SackBlock, SackBlocks, SeqNumber};
 pub(crate) struct Full;
 
 /// The data beyond RCV.NXT. All of it lies within 2^31 bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reassembly {
     /// In order, with a hole before each.
     blocks: Vec<Block>,
@@ -27,7 +27,7 @@ pub(crate) struct Reassembly {
 
 const _: () = assert!(size_of::<Reassembly>() <= 48);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Block {
     start: SeqNumber,
     /// The number of the latest segment that touched it.

@@ -28,7 +28,7 @@ pub(crate) enum AckOwed {
     Now,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ReceiveSide {
     pub(crate) buffer: ByteQueue,
     capacity: u32,

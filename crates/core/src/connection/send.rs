@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     pub(crate) kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SendSide {
     /// From the first unacknowledged byte on.
     pub(crate) buffer: ByteQueue,

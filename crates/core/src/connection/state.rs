@@ -66,20 +66,20 @@ pub(crate) struct Rcv {
 }
 
 /// The application may write.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sending {
     pub(crate) snd: Snd,
 }
 
 /// The application has closed its sending side; the FIN has the number `fin`, behind all data.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Finishing {
     pub(crate) snd: Snd,
     pub(crate) fin: SeqNumber,
 }
 
 /// The FIN is acknowledged: nothing will ever be sent again but ACKs with this number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) nxt: SeqNumber,
     /// MAX.SND.WND: how far back an acknowledgment may reach (RFC 5961 §5.2).
@@ -87,58 +87,58 @@ pub(crate) struct Finished {
 }
 
 /// The peer may send.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Receiving {
     pub(crate) rcv: Rcv,
 }
 
 /// The peer's FIN has arrived, and everything before it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) rcv: Rcv,
 }
 
 /// SYN-SENT.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SynSent {
     pub(crate) snd: Snd,
 }
 
 /// SYN-RECEIVED reached from SYN-SENT (RFC 9293 §3.5, Figure 7).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SimultaneousOpen {
     pub(crate) snd: Snd,
     pub(crate) rcv: Rcv,
 }
 
 /// Both ends know each other's sequence numbers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Synchronized<S, R> {
     pub(crate) send: S,
     pub(crate) receive: R,
 }
 
 /// CLOSING: both FINs are sent, ours is not acknowledged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Closing(pub(crate) Synchronized<Finishing, Received>);
 
 /// LAST-ACK: the same, but the peer closed first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LastAck(pub(crate) Synchronized<Finishing, Received>);
 
 /// TIME-WAIT, on its way to its own table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EnterTimeWait {
     pub(crate) snd_nxt: SeqNumber,
     pub(crate) rcv_nxt: SeqNumber,
 }
 
 /// CLOSED: nothing is left.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Closed;
 
 /// What a slot of the connection table can hold.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum State {
     SynSent(SynSent),
     SynReceived(SimultaneousOpen),
@@ -151,7 +151,7 @@ pub(crate) enum State {
 }
 
 /// Where an arrow leads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Next {
     /// No arrow for this event leaves this state.
     Stay(State),

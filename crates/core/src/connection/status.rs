@@ -367,7 +367,8 @@ impl Connection {
             urgent: self.urgent(),
             out_of_order: receive.out_of_order(),
             unacknowledged: send.buffer.len(),
-            unsent,
+            // Before the SYN is sent its number is not: it is no data.
+            unsent: unsent.min(send.buffer.len()),
             in_flight: send.queue.outstanding(),
             cwnd: send.congestion.window(),
             ssthresh: send.congestion.ssthresh(),

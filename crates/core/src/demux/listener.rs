@@ -68,7 +68,7 @@ impl Scope {
 }
 
 /// Somebody who waits for connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listener {
     pub(crate) state: Listening,
     pub(crate) life: LifeId,
@@ -115,7 +115,7 @@ pub struct ListenerStatus {
 }
 
 /// All listeners, by port.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listeners {
     slots: Slab<Listener>,
     by_port: HashMap<u16, Vec<u32>, Keyed>,

@@ -40,7 +40,7 @@ impl Hold {
 const COUNTERS: usize = 256;
 
 /// Holders of local ports, and the counters of the double-hash port selection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ports {
     /// Those of sockets that are bound and neither listen nor connect yet.
     bound: Vec<(Scope, u16)>,
@@ -74,6 +74,11 @@ impl Ports {
     pub(crate) fn is_bound(&self, scope: Scope, port: u16) -> bool {
         let held = |&(other, held): &(Scope, u16)| held == port && other.overlaps(scope);
         self.bound.iter().any(held)
+    }
+
+    /// How many local sockets are held.
+    pub(crate) fn len(&self) -> usize {
+        self.holds.len()
     }
 
     /// Changes the count of holders of a local socket.

@@ -8,8 +8,8 @@ use core::time::Duration;
 use slab::Slab;
 
 use super::listener::{ListenerId, Listening};
-use crate::connection::Handshake;
 use crate::connection::state::{Rcv, Receiving, Sending, Snd, Synchronized};
+use crate::connection::{CHALLENGE_INTERVAL, Handshake};
 use crate::list::{Linked, Links, List};
 use crate::observe::LifeId;
 use crate::{Config, FourTuple, Instant, SeqNumber};
@@ -40,7 +40,7 @@ const TIMESTAMPS: u8 = 1 << 1;
 const HELD: u8 = 1 << 2;
 
 /// SYN-RECEIVED after a passive OPEN.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SynReceived {
     tuple: FourTuple,
     pub(crate) iss: SeqNumber,
@@ -57,6 +57,8 @@ pub(crate) struct SynReceived {
         reason = "one word in the entry instead of three"
     )]
     pub(crate) early: Option<Box<Vec<u8>>>,
+    /// When it was last challenged, in milliseconds modulo 2^32, of which it lives to see few; zero is never.
+    challenged: u32,
     peer_mss: u16,
     wnd: u16,
     peer_shift: u8,
@@ -93,6 +95,7 @@ impl Listening {
             deadline: Instant::ZERO,
             links: Links::default(),
             early: None,
+            challenged: 0,
             peer_mss,
             wnd,
             peer_shift: peer_shift.unwrap_or(NO_SHIFT),
@@ -157,6 +160,17 @@ impl SynReceived {
         self.flags |= HELD;
     }
 
+    /// Whether a suspicious segment may be answered: twice a second, as for a connection with a slot.
+    pub(crate) fn may_challenge(&mut self, now: Instant) -> bool {
+        let now = (now.as_millis() as u32).max(1);
+        let since = now.wrapping_sub(self.challenged);
+        if self.challenged != 0 && u128::from(since) < CHALLENGE_INTERVAL.as_millis() {
+            return false;
+        }
+        self.challenged = now;
+        true
+    }
+
     /// When the SYN came: the deadlines so far, counted back.
     pub(crate) fn opened_at(&self, config: &Config) -> Instant {
         let waits = (1_u64 << (self.retries + 1)) - 1;
@@ -187,7 +201,7 @@ impl SynReceived {
 }
 
 /// Half-open connections, bounded by `Config::max_syn_received`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SynQueue {
     entries: Slab<SynReceived>,
     /// By SYN-ACKs sent again: each level is in the order of its deadlines.
@@ -216,6 +230,11 @@ impl SynQueue {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Bytes of data held from SYNs.
+    pub(crate) fn early_bytes(&self) -> usize {
+        self.early_bytes
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&SynReceived> {

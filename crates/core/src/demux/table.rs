@@ -42,7 +42,7 @@ impl From<Tagged> for Place {
 }
 
 /// The table: places only. The tuples live with their owners; `tuple_of` looks them up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
     places: HashTable<(u64, Tagged)>,
 }
@@ -76,5 +76,10 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Bytes of the places taken.
+    pub(crate) fn bytes_held(&self) -> usize {
+        self.places.len() * size_of::<(u64, Tagged)>()
     }
 }

@@ -34,7 +34,7 @@ impl Tick {
 }
 
 /// All that is kept of a connection in TIME-WAIT.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimeWait {
     tuple: FourTuple,
     pub(crate) snd_nxt: SeqNumber,
@@ -88,7 +88,7 @@ impl TimeWait {
 }
 
 /// Connections in TIME-WAIT, bounded by `Config::max_time_wait`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TimeWaitTable {
     entries: Slab<TimeWait>,
     /// First is who ends first.

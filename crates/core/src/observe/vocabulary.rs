@@ -74,8 +74,10 @@ vocabulary! {
         Fin: "FIN received", "RFC 9293 §3.10.7.4";
         AckOfFin: "our FIN is acknowledged", "RFC 9293 §3.10.7.4";
         Reset: "RST received at exactly RCV.NXT", "RFC 5961 §3.2";
+        ResetInWindow: "RST received inside the window", "RFC 9293 §3.10.7.4";
         ResetInSynSent: "RST received in answer to our SYN", "RFC 9293 §3.10.7.3";
         ResetInTimeWait: "RST received in TIME-WAIT", "RFC 1337 §3";
+        SynInWindow: "SYN received inside the window", "RFC 9293 §3.10.7.4";
         OtherSyn: "another SYN received for a half-open connection", "RFC 9293 §3.10.7.4";
         SynInTimeWait: "a new SYN received in TIME-WAIT", "RFC 9293 §3.6.1";
         DataAfterClose: "data received after the application closed", "RFC 1122 §4.2.2.13";
@@ -109,8 +111,9 @@ impl Cause {
         match self {
             Listen | Connect | Close | ShutdownWrite | Abort | LingerZero | CloseUnread
             | ListenerClosed | Reconnect => Initiator::Local,
-            Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInSynSent
-            | ResetInTimeWait | OtherSyn | SynInTimeWait | DataAfterClose => Initiator::Peer,
+            Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInWindow
+            | ResetInSynSent | ResetInTimeWait | SynInWindow | OtherSyn | SynInTimeWait
+            | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive
             | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted | TimeWaitSkipped
             | Shed | AcceptOverflow | NoMemory | Unreachable | Refused | Shutdown => {
@@ -156,6 +159,7 @@ vocabulary! {
         IcmpUnhandled: "an ICMP message that asks for nothing", "RFC 1122 §3.2.2";
         IcmpNoConnection: "an ICMP error about no connection of ours", "RFC 5927 §4";
         IcmpSequence: "an ICMP error about data not in flight", "RFC 5927 §4.1";
+        IcmpMtu: "a path MTU that is none, or no smaller one", "RFC 8201 §4";
         TcpHeader: "the TCP header is malformed or cut short", "RFC 9293 §3.1";
         TcpChecksum: "the TCP checksum is wrong", "RFC 9293 §3.1";
         // No connection.
@@ -210,6 +214,7 @@ vocabulary! {
         NoConnection: "a segment for no connection", "RFC 9293 §3.10.7.1";
         AckToListener: "an ACK for a listener", "RFC 9293 §3.10.7.2";
         AckUnacceptable: "an ACK that does not acknowledge our SYN", "RFC 9293 §3.5.2";
+        SynInWindow: "a SYN inside the window", "RFC 9293 §3.10.7.4";
         Abort: "the application aborts", "RFC 9293 §3.10.5";
         LingerZero: "the application closes with a linger time of zero", "RFC 9293 §3.10.5";
         CloseUnread: "the application closes with data unread", "RFC 2525 §2.17";

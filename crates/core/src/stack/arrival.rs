@@ -4,7 +4,7 @@ use super::Stack;
 use crate::demux::{ListenerId, Place};
 use crate::observe::{DiscardReason, Observer, ResetReason};
 use crate::wire::{self, Icmp, Packet};
-use crate::{Checksum, Flags, Instant, Segment};
+use crate::{Checksum, Flags, Instant, Segment, SynFin};
 
 impl<O: Observer> Stack<O> {
     /// Takes one IP packet from the wire. Whatever the bytes are, nothing worse than a counted discard
@@ -42,6 +42,10 @@ impl<O: Observer> Stack<O> {
             return self
                 .cx
                 .discard(Some(segment.tuple), None, DiscardReason::BadSource);
+        }
+        if segment.has(Flags::SYN | Flags::FIN) && self.cx.config.syn_fin == SynFin::Dropped {
+            let tuple = Some(segment.tuple);
+            return self.cx.discard(tuple, None, DiscardReason::SynFin);
         }
         match self.find(&segment.tuple).1 {
             Some(Place::Connection(index)) => {
@@ -82,7 +86,7 @@ impl<O: Observer> Stack<O> {
     /// RFC 9293 §3.10.7.2: LISTEN.
     fn arrive_for_listener(&mut self, listener: ListenerId, segment: &Segment<'_>) {
         let tuple = Some(segment.tuple);
-        let alone = !segment.flags.intersects(Flags::FIN | Flags::RST);
+        let alone = !segment.has(Flags::FIN) || self.cx.config.syn_fin == SynFin::Taken;
         if segment.has(Flags::RST) {
             let reason = if segment.has(Flags::SYN) {
                 DiscardReason::SynFin

@@ -94,6 +94,8 @@ impl<O: Observer> Stack<O> {
     ) -> Answer {
         let Segment { tuple, options, .. } = segment;
         let config = &self.cx.config;
+        let listener = self.listeners.get(id);
+        let offers = !listener.is_some_and(|listener| listener.options.no_options);
         let mut iss = self.cx.secrets.initial_sequence_number(tuple, self.cx.now);
         if let Some(old) = old {
             iss = next_incarnation(iss, old.snd_nxt);
@@ -105,11 +107,13 @@ impl<O: Observer> Stack<O> {
             irs: segment.seq,
             wnd: segment.wnd,
             peer_mss: usable_mss(options.mss, tuple.is_ipv4()),
-            peer_shift: options.window_scale.filter(|_| config.window_scaling),
-            sack: options.sack_permitted && config.sack,
+            peer_shift: options
+                .window_scale
+                .filter(|_| config.window_scaling && offers),
+            sack: options.sack_permitted && config.sack && offers,
             ts_recent: options
                 .timestamps
-                .filter(|_| config.timestamps)
+                .filter(|_| config.timestamps && offers)
                 .map(|ts| ts.value),
             life: self.cx.next_life(),
         }
@@ -130,7 +134,7 @@ impl<O: Observer> Stack<O> {
         let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
         segment.wnd = u16::try_from(options.receive_buffer).unwrap_or(u16::MAX);
         segment.options = Options {
-            mss: Some(advertised_mss(config, &options, tuple.is_ipv4())),
+            mss: (!options.no_options).then(|| advertised_mss(config, &options, tuple.is_ipv4())),
             window_scale: entry.peer_shift().map(|_| receive_shift(config, &options)),
             sack_permitted: entry.sack(),
             timestamps: entry.ts_recent().map(|echo| Timestamps {
@@ -179,6 +183,8 @@ impl<O: Observer> Stack<O> {
         if segment.has(Flags::RST) {
             if segment.seq == rcv_nxt {
                 self.drop_half_open(index, Cause::Reset);
+            } else if !self.cx.config.exact_resets && segment.seq.is_within(rcv_nxt, window) {
+                self.drop_half_open(index, Cause::ResetInWindow);
             } else if in_window {
                 discard(self, DiscardReason::ResetInexact);
                 self.challenge_half_open(index);
@@ -369,7 +375,7 @@ impl<O: Observer> Stack<O> {
         let entry = self.unlink_half_open(index);
         let (life, tuple) = (entry.life, entry.tuple());
         self.cx.counters.attempt_fails += 1;
-        let to = if matches!(cause, Cause::Reset | Cause::OtherSyn) {
+        let to = if matches!(cause, Cause::Reset | Cause::ResetInWindow | Cause::OtherSyn) {
             let Listening = entry.reset_arrived();
             StateName::Listen
         } else {
@@ -384,19 +390,29 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };
-        let numbers = (entry.iss + 1, entry.rcv_nxt(), Flags::RST | Flags::ACK);
         let (life, tuple) = (entry.life, entry.tuple());
+        let flags = Flags::RST | Flags::ACK;
+        let mut rst = bare_segment(tuple, entry.iss + 1, entry.rcv_nxt(), flags);
+        let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
+        rst.options.timestamps = entry.ts_recent().map(|echo| Timestamps { value, echo });
         let options = self
             .listeners
             .get(entry.listener)
             .map(|listener| &listener.options);
-        self.cx
-            .reset(Some(life), tuple, numbers, None, reason, options);
+        self.cx.reset(Some(life), rst, reason, options);
         self.drop_half_open(index, cause);
     }
 
-    /// Answers a suspicious segment with an ACK (RFC 5961).
+    /// Answers a suspicious segment with an ACK (RFC 5961). Not each of them: the answer may itself be suspicious to a
+    /// peer that answers it in turn, such as one in TIME-WAIT, whose entry has no room to count.
     fn challenge_half_open(&mut self, index: u32) {
+        let Some(entry) = self.syn_queue.get_mut(index) else {
+            return;
+        };
+        if !entry.may_challenge(self.cx.now) {
+            self.cx.counters.tcp_ack_skipped_challenge += 1;
+            return;
+        }
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };

@@ -4,7 +4,9 @@
 mod arrival;
 mod calls;
 mod handshake;
+mod holdings;
 mod icmp;
+mod inspect;
 mod settle;
 mod slotless;
 mod time_wait;
@@ -21,6 +23,7 @@ use slab::Slab;
 
 pub use crate::demux::{ListenerId, ListenerStatus};
 pub use calls::{ConnectOptions, ListenOptions};
+pub use holdings::Holdings;
 pub use transmission::Transmit;
 
 use crate::connection::{Connection, Readiness, Status, Timer, TimerKind};
@@ -60,7 +63,7 @@ pub enum Event {
 ///
 /// After any call, [`transmit`](Self::transmit) may have packets, [`next_event`](Self::next_event) events,
 /// and [`next_deadline`](Self::next_deadline) may be new.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stack<O: Observer = Silent> {
     cx: Context<O>,
     table: Table,

@@ -6,7 +6,7 @@ use super::settle::MAX_TIME_WAIT;
 use super::slotless::SlotlessAck;
 use crate::demux::{ListenerId, Place, TimeWait};
 use crate::observe::{Cause, Direction, DiscardReason, Observer};
-use crate::{Flags, FourTuple, Segment, SeqNumber};
+use crate::{Flags, FourTuple, Segment, SeqNumber, SynFin};
 
 /// What a new incarnation must know of the old one.
 pub(super) struct EndedTimeWait {
@@ -30,8 +30,11 @@ impl<O: Observer> Stack<O> {
         if segment.has(Flags::RST) {
             return self.reset_in_time_wait(index, segment);
         }
-        let syn = Flags::SYN | Flags::ACK | Flags::FIN;
-        if segment.flags & syn == Flags::SYN {
+        let mut controls = Flags::SYN | Flags::ACK;
+        if self.cx.config.syn_fin != SynFin::Taken {
+            controls.insert(Flags::FIN);
+        }
+        if segment.flags & controls == Flags::SYN {
             return self.syn_in_time_wait(index, segment);
         }
         let reason = if segment.has(Flags::SYN) {

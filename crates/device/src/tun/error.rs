@@ -37,6 +37,14 @@ pub enum TunError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// The kernel does not take a route.
+    #[error("the kernel does not take a route to {prefix}: {source}")]
+    Route {
+        /// What it was to lead to.
+        prefix: IpNet,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// Anything else.
     #[error("could not {doing}: {source}")]
     Io {
@@ -54,7 +62,9 @@ impl From<TunError> for io::Error {
             TunError::OpenDenied(_) | TunError::CreateDenied(_) => io::ErrorKind::PermissionDenied,
             TunError::NameTaken(_) => io::ErrorKind::AlreadyExists,
             TunError::BadName(_) => io::ErrorKind::InvalidInput,
-            TunError::Address { source, .. } | TunError::Io { source, .. } => source.kind(),
+            TunError::Address { source, .. }
+            | TunError::Route { source, .. }
+            | TunError::Io { source, .. } => source.kind(),
         };
         Self::new(kind, error)
     }

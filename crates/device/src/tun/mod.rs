@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use estab_core::Instant;
 use ipnet::IpNet;
@@ -67,7 +68,9 @@ impl Tun {
             name: "tun%d".to_owned(),
             mtu: 1500,
             addresses: Vec::new(),
+            routes: Vec::new(),
             ipv6_optional: false,
+            plain_queue: false,
             up: false,
         }
     }
@@ -82,6 +85,14 @@ impl Tun {
     #[must_use]
     pub fn addresses(&self) -> &[IpNet] {
         &self.addresses
+    }
+
+    /// Blocks until a packet waits, or an error does, for `timeout` at most; answers whether one does.
+    ///
+    /// # Errors
+    /// The kernel's own.
+    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        readable(&self.file, timeout)
     }
 
     /// Packets sent that the kernel did not take: malformed ones, or because the interface was down.
@@ -143,7 +154,7 @@ impl Device for Tun {
         loop {
             let mut guard = ready!(reactor.poll_read_ready(cx))?;
             // The reactor remembers the last arrival; whether its packet was read since, only the kernel knows.
-            if readable(&self.file)? {
+            if readable(&self.file, Duration::ZERO)? {
                 return Poll::Ready(Ok(()));
             }
             guard.clear_ready();
@@ -152,7 +163,7 @@ impl Device for Tun {
 
     #[cfg(not(feature = "tokio"))]
     fn poll_readable(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if readable(&self.file)? {
+        if readable(&self.file, Duration::ZERO)? {
             return Poll::Ready(Ok(()));
         }
         Poll::Ready(Err(io::Error::new(
@@ -162,12 +173,14 @@ impl Device for Tun {
     }
 }
 
-/// Whether a read would not block: a packet waits, or an error does.
-fn readable(file: &OwnedFd) -> io::Result<bool> {
+/// Whether a read would not block, at once or within `timeout`: a packet waits, or an error does.
+fn readable(file: &OwnedFd, timeout: Duration) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     let mut files = [PollFd::new(file, PollFlags::IN)];
-    let ready = rustix::io::retry_on_intr(|| poll(&mut files, Some(&Timespec::default())))?;
+    // A time beyond what the kernel can say is for ever.
+    let timeout = Timespec::try_from(timeout).ok();
+    let ready = rustix::io::retry_on_intr(|| poll(&mut files, timeout.as_ref()))?;
     Ok(ready > 0)
 }
 
@@ -177,7 +190,9 @@ pub struct TunBuilder {
     name: String,
     mtu: u32,
     addresses: Vec<IpNet>,
+    routes: Vec<IpNet>,
     ipv6_optional: bool,
+    plain_queue: bool,
     up: bool,
 }
 
@@ -200,6 +215,20 @@ impl TunBuilder {
     #[must_use]
     pub fn address(mut self, address: IpNet) -> Self {
         self.addresses.push(address);
+        self
+    }
+
+    /// Adds a route: what lies in this prefix is reached through the interface, which must be brought up for it.
+    #[must_use]
+    pub fn route(mut self, prefix: IpNet) -> Self {
+        self.routes.push(prefix);
+        self
+    }
+
+    /// Sends packets in the order and at the time the kernel makes them, whatever queue is the system's default.
+    #[must_use]
+    pub const fn plain_queue(mut self) -> Self {
+        self.plain_queue = true;
         self
     }
 
@@ -226,7 +255,9 @@ impl TunBuilder {
             name,
             mtu,
             addresses,
+            routes,
             ipv6_optional,
+            plain_queue,
             up,
         } = self;
         let (file, name) = create(&name)?;
@@ -235,6 +266,11 @@ impl TunBuilder {
         let index = kernel
             .index_of(&name)
             .map_err(failed("find the new interface"))?;
+        if plain_queue {
+            kernel
+                .queue_plainly(index)
+                .map_err(failed("give the interface a plain queue"))?;
+        }
         kernel
             .set_link(index, Some(mtu), up)
             .map_err(failed("set the interface's mtu and bring it up"))?;
@@ -244,6 +280,14 @@ impl TunBuilder {
                 Ok(()) => assigned.push(address),
                 Err(source) if ipv6_optional && says_ipv6_is_disabled(address, &source) => {}
                 Err(source) => return Err(TunError::Address { address, source }),
+            }
+        }
+        for prefix in routes {
+            match kernel.add_route(index, prefix) {
+                Err(source) if !(ipv6_optional && says_ipv6_is_disabled(prefix, &source)) => {
+                    return Err(TunError::Route { prefix, source });
+                }
+                _ => {}
             }
         }
         for &address in &assigned {

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use netlink_packet_route::{AddressFamily as Family, RouteNetlinkMessage};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -81,6 +84,46 @@ impl Netlink {
         message.attributes.push(AddressAttribute::Address(ip));
         let flags = NLM_F_CREATE | NLM_F_EXCL;
         self.request(RouteNetlinkMessage::NewAddress(message), flags)
+    }
+
+    /// Adds a route to what is reached through the interface without a gateway.
+    pub(super) fn add_route(&mut self, index: u32, prefix: IpNet) -> io::Result<()> {
+        let mut message = RouteMessage::default();
+        message.header.destination_prefix_length = prefix.prefix_len();
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.protocol = RouteProtocol::Static;
+        message.header.kind = RouteType::Unicast;
+        let destination = match prefix.network() {
+            IpAddr::V4(ip) => {
+                message.header.address_family = Family::Inet;
+                message.header.scope = RouteScope::Link;
+                RouteAddress::Inet(ip)
+            }
+            IpAddr::V6(ip) => {
+                message.header.address_family = Family::Inet6;
+                RouteAddress::Inet6(ip)
+            }
+        };
+        if prefix.prefix_len() > 0 {
+            let destination = RouteAttribute::Destination(destination);
+            message.attributes.push(destination);
+        }
+        message.attributes.push(RouteAttribute::Oif(index));
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        self.request(RouteNetlinkMessage::NewRoute(message), flags)
+    }
+
+    /// Lets packets leave in the order and at the time they come, whatever the system's default queue does.
+    pub(super) fn queue_plainly(&mut self, index: u32) -> io::Result<()> {
+        let mut message = TcMessage::default();
+        message.header.index = index
+            .try_into()
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        message.header.parent = TcHandle::ROOT;
+        let kind = TcAttribute::Kind("pfifo".to_owned());
+        message.attributes.push(kind);
+        let flags = NLM_F_CREATE | NLM_F_REPLACE;
+        self.request(RouteNetlinkMessage::NewQueueDiscipline(message), flags)
     }
 
     /// Waits until the kernel takes packets to an IPv6 address of its own: it adds the route to itself a moment after it

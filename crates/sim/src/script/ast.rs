@@ -194,6 +194,18 @@ pub struct TcpFlags {
     pub ace: Option<u8>,
 }
 
+impl TcpFlags {
+    /// Whether ACK is set, and of the others PSH at most.
+    pub(crate) fn is_only_ack(self) -> bool {
+        let ack = Self {
+            ack: true,
+            psh: self.psh,
+            ..Self::default()
+        };
+        self == ack
+    }
+}
+
 /// `1:1001(1000)`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {

@@ -224,14 +224,20 @@ fn has_finished(status: &Status) -> bool {
 /// The error that a connection's end leaves at its socket.
 fn error_of(status: &Status, is_freebsd: bool) -> Option<Errno> {
     let told = status.soft_error;
-    let told = told.map(|error| error_of_network(error, is_freebsd));
+    let told = told.map(|error| match error {
+        // Linux's `icmpv6_err_convert`.
+        NetworkError::Prohibited if !is_freebsd && !status.tuple.is_ipv4() => Errno::EACCES,
+        error => error_of_network(error, is_freebsd),
+    });
     match status.ended? {
         Cause::ResetInSynSent => Some(Errno::ECONNREFUSED),
         // There is nothing left to be reset but what we write; FreeBSD makes no difference.
-        Cause::Reset if status.ended_in == Some(StateName::CloseWait) && !is_freebsd => {
+        Cause::Reset | Cause::ResetInWindow
+            if status.ended_in == Some(StateName::CloseWait) && !is_freebsd =>
+        {
             Some(Errno::EPIPE)
         }
-        Cause::Reset => Some(Errno::ECONNRESET),
+        Cause::Reset | Cause::ResetInWindow | Cause::SynInWindow => Some(Errno::ECONNRESET),
         Cause::SynRetries
         | Cause::SynAckRetries
         | Cause::DataRetries

@@ -77,3 +77,13 @@ fn what_cannot_be_read_is_an_error() {
         assert_failed(&report, line, &[said]);
     }
 }
+
+#[test]
+fn what_is_read_and_not_supported_is_a_failure_by_name() {
+    for option in ["udp_encapsulation=tcp", "tcp_md5_secret=xyz"] {
+        let report = run(&format!("--{option}\n0 `true`\n"));
+        assert_eq!(report.verdict, Verdict::Fail);
+        assert_failed(&report, 1, &["not supported: "]);
+        assert!(report.failure.is_some_and(|failure| failure.is_unsupported));
+    }
+}

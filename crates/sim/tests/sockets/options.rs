@@ -272,7 +272,7 @@ fn tcp_info_tells_of_the_connection_and_of_the_listener() {
     let info = story.bench.tcp_info(fd).unwrap();
     assert_eq!(info.field("tcpi_state"), Some(TCP_ESTABLISHED.into()));
     assert_eq!(info.field("tcpi_snd_cwnd"), Some(10));
-    assert_eq!((info.unacked, info.snd_mss, info.advmss), (2, 1_460, 1_460));
+    assert_eq!((info.unacked, info.snd_mss, info.advmss), (3, 1_460, 1_460));
     let listening = story.bench.tcp_info(listener).unwrap();
     assert_eq!(listening.state, TCP_LISTEN.into());
     assert_eq!((listening.unacked, listening.sacked), (0, 1));

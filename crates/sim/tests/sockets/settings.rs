@@ -1,5 +1,6 @@
 //! Settings by their sysctl names, and the two systems' defaults.
 
+use estab_core::SynFin;
 use estab_sim::script::Subject as _;
 use estab_sim::sockets::symbols::*;
 use estab_sim::sockets::{Errno, Profile};
@@ -55,12 +56,29 @@ fn options_are_offered_as_the_settings_say() {
     assert_eq!(kinds(&syn(&mut story)), (false, true, false));
 }
 
+/// FreeBSD's TCP_NOOPT; Linux has no such option.
+#[test]
+fn a_socket_without_options_sends_a_bare_syn() {
+    let mut story = Story::freebsd();
+    let fd = story.nonblocking();
+    assert_eq!(story.get(fd, IPPROTO_TCP, TCP_NOOPT), Ok(0));
+    assert_eq!(story.set(fd, IPPROTO_TCP, TCP_NOOPT, 1), Ok(0));
+    assert_eq!(story.get(fd, IPPROTO_TCP, TCP_NOOPT), Ok(1));
+    assert_eq!(story.connect(fd), Err(Errno::EINPROGRESS));
+    assert!(story.expect().options.is_empty());
+    let mut story = Story::linux();
+    let fd = story.nonblocking();
+    let refused = story.set(fd, IPPROTO_TCP, TCP_NOOPT, 1);
+    assert_eq!(refused, Err(Errno::ENOPROTOOPT));
+}
+
 #[test]
 fn what_estab_does_not_do_is_refused_with_what_it_does_instead() {
     let mut profile = Profile::freebsd();
-    let refused = profile.sysctl("net.inet.tcp.insecure_rst", "1");
-    assert!(refused.unwrap_err().contains("RCV.NXT"));
-    assert_eq!(profile.sysctl("net.inet.tcp.insecure_rst", "0"), Ok(()));
+    let refused = profile.sysctl("net.inet.tcp.tolerate_missing_ts", "1");
+    assert!(refused.unwrap_err().contains("RFC 7323"));
+    let taken = profile.sysctl("net.inet.tcp.tolerate_missing_ts", "0");
+    assert_eq!(taken, Ok(()));
     assert!(profile.sysctl("net.ipv4.tcp_ecn", "1").is_err());
     assert_eq!(profile.sysctl("net.ipv4.tcp_ecn", "0"), Ok(()));
     let unknown = profile.sysctl("net.ipv4.tcp_nonsense", "1");
@@ -68,6 +86,27 @@ fn what_estab_does_not_do_is_refused_with_what_it_does_instead() {
     assert!(profile.sysctl("net.ipv4.tcp_sack", "yes").is_err());
     assert!(profile.sysctl("net.ipv4.tcp_rmem", "1 2").is_err());
     assert!(Profile::without_effect("net.ipv4.tcp_min_tso_segs").is_some());
+}
+
+/// Both values, since scripts take back what they set.
+#[test]
+fn freebsds_protections_are_switched_by_their_names() {
+    let mut profile = Profile::freebsd();
+    let of = |profile: &Profile| {
+        let config = &profile.config;
+        (config.exact_resets, config.challenge_syns, config.syn_fin)
+    };
+    assert_eq!(of(&profile), (true, true, SynFin::Taken));
+    for (value, expected) in [
+        ("1", (false, false, SynFin::Dropped)),
+        ("0", (true, true, SynFin::Taken)),
+    ] {
+        for name in ["insecure_rst", "insecure_syn", "drop_synfin"] {
+            let name = format!("net.inet.tcp.{name}");
+            assert_eq!(profile.sysctl(&name, value), Ok(()));
+        }
+        assert_eq!(of(&profile), expected);
+    }
 }
 
 #[test]
@@ -117,6 +156,5 @@ fn the_profile_of_linux_is_that_of_public_scripts() {
         .unwrap();
     told.sysctl("net.ipv4.tcp_wmem", "4096 262144 4194304")
         .unwrap();
-    told.sysctl("net.ipv4.tcp_syn_retries", "5").unwrap();
     assert_eq!(format!("{told:?}"), fresh);
 }

@@ -348,6 +348,21 @@ fn a_timestamp_that_was_not_agreed_on_means_nothing() {
     assert_eq!(harness.read(id), b"xx");
 }
 
+/// RFC 7323 §3.2: the option SHOULD be in a RST, too.
+#[test]
+fn a_reset_of_our_own_carries_the_timestamp() {
+    both(|family| {
+        let (mut harness, peer, id) = with_timestamps(family);
+        harness.send(&at(&peer, 5010), PA, peer.them, peer.us, b"read");
+        assert_eq!(harness.read(id), b"read");
+        harness.expect_ack(&peer, peer.them + 4);
+        harness.abort(id);
+        let reset = harness.next().unwrap();
+        assert!(reset.flags.contains(Flags::RST));
+        assert_eq!(reset.options.timestamps.map(|ts| ts.echo), Some(5010));
+    });
+}
+
 /// RFC 7323 §4.3: the echo is that of the segment that moved RCV.NXT, not of one out of order.
 #[test]
 fn an_out_of_order_segment_does_not_change_the_echo() {

@@ -423,3 +423,19 @@ fn data_after_a_lost_syn_starts_cautiously_and_can_still_be_fast_retransmitted()
     assert_eq!((status.rto, status.cwnd), (secs(3), u32::from(MSS)));
     assert_eq!(status.congestion, CongestionState::Open);
 }
+
+/// The SYN is no byte that anybody wrote, also while the device has not taken it yet.
+#[test]
+fn a_syn_that_is_not_sent_yet_does_not_count_as_unsent_data() {
+    let mut harness = Harness::new(V4);
+    let remote = SocketAddr::new(harness.family.theirs(), 7);
+    let options = ConnectOptions::default();
+    let socket = harness.stack.connect(harness.now, remote, options);
+    let id = socket.expect("a port");
+    let unsent = |harness: &Harness| harness.stack.status(id).expect("it is held").unsent;
+    assert_eq!(unsent(&harness), 0);
+    let written = harness.stack.write(harness.now, id, b"hello");
+    assert_eq!((written, unsent(&harness)), (Ok(5), 5));
+    harness.transmit();
+    assert_eq!(unsent(&harness), 5);
+}

@@ -152,6 +152,19 @@ fn the_fin_rides_on_the_last_data_and_follows_what_was_written() {
     assert_eq!(harness.state(&peer), StateName::FinWait2);
 }
 
+/// Two ends that both wait for the hole before a FIN would answer each other's ACKs for ever.
+#[test]
+fn an_ack_behind_a_fin_out_of_order_is_not_answered() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (peer, _) = harness.accepted();
+        harness.send(&peer, FA, peer.them + 3, peer.us, b"");
+        harness.expect_ack(&peer, peer.them);
+        harness.send(&peer, A, peer.them + 4, peer.us, b"");
+        harness.expect_silence();
+    });
+}
+
 /// Linux t3: "OOO FIN" is held until the hole fills.
 #[test]
 fn a_fin_out_of_order_waits_until_the_hole_is_filled() {
@@ -165,6 +178,27 @@ fn a_fin_out_of_order_waits_until_the_hole_is_filled() {
         harness.expect_ack(&peer, peer.them + 4);
         harness.assert_entered(&peer, StateName::CloseWait, Cause::Fin);
         assert_eq!(harness.read(id), b"abc");
+    });
+}
+
+/// The ACK for the hole goes out when the FIN comes, and when something fills a part of it: not in answer to the bare ACKs
+/// of a peer that holds such a FIN itself, and would answer again.
+#[test]
+fn a_fin_that_waits_does_not_answer_bare_acks() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (peer, id) = harness.accepted();
+        harness.send(&peer, FA, peer.them + 20, peer.us, b"");
+        harness.expect_ack(&peer, peer.them);
+        for _ in 0..3 {
+            harness.send(&peer, A, peer.them + 21, peer.us, b"");
+            harness.expect_silence();
+        }
+        harness.send(&peer, PA, peer.them, peer.us, bytes(10));
+        harness.expect_ack(&peer, peer.them + 10);
+        harness.send(&peer, PA, peer.them + 10, peer.us, bytes(10));
+        harness.expect_ack(&peer, peer.them + 21);
+        assert_eq!(harness.status(id).state, StateName::CloseWait);
     });
 }
 

@@ -1,9 +1,10 @@
 //! Ends that are not in Figure 5: aborts, limits of time and of retries (RFC 9293 §3.8.3, §3.10.5).
 
 use super::*;
-use crate::Shutdown;
 use crate::error::{ReadError, WriteError};
 use crate::observe::Initiator;
+use crate::{Event, Readiness, Shutdown};
+use std::vec;
 
 /// A connection in each state that a slot can hold, everything sent taken from the wire. Answers also what
 /// the stack sends and expects next.
@@ -336,4 +337,19 @@ fn a_host_that_goes_away_closes_in_its_own_name() {
     harness.drain();
     harness.send(&peer, FA, peer.them, peer.us + 8, b"");
     assert_eq!(harness.state(&peer), StateName::TimeWait);
+}
+
+#[test]
+fn a_writer_is_told_when_its_host_goes_away() {
+    let mut harness = Harness::new(V4);
+    let (_, id) = harness.accepted();
+    let all = vec![7; 300_000];
+    while harness.stack.write(harness.now, id, &all).is_ok() {}
+    harness.drain();
+    while harness.stack.next_event().is_some() {}
+    harness.stack.begin_shut_down(harness.now);
+    let event = harness.stack.next_event();
+    assert_eq!(event, Some(Event::Ready(id, Readiness::WRITABLE)));
+    let error = harness.stack.write(harness.now, id, b"more");
+    assert_eq!(error, Err(WriteError::Closed));
 }

@@ -12,6 +12,7 @@ mod duplicates;
 mod ends;
 mod held_ports;
 mod hostile;
+mod inspect;
 mod limits;
 mod long_paths;
 mod network;
@@ -27,6 +28,7 @@ mod time_wait;
 mod time_wait_reuse;
 mod timers;
 mod urgent;
+mod weaker;
 mod windows;
 
 use core::time::Duration;
@@ -104,7 +106,7 @@ fn both(test: impl Fn(Family)) {
 }
 
 /// Remembers what it is told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Recorder {
     transitions: Vec<Transition>,
     discards: Vec<Discard>,

@@ -232,16 +232,29 @@ fn a_packet_that_was_too_big_goes_again_in_smaller_ones() {
 
 #[test]
 fn a_path_mtu_below_the_least_is_raised_to_it() {
-    for (family, least) in [(V4, 296), (V6, 1280)] {
-        for told in [1, 68, 200, least - 1] {
-            let mut harness = Harness::new(family);
-            let large = |segment: &mut Segment<'_>| segment.options.mss = Some(1400);
-            let (peer, id) = harness.accepted_with(|_| (), large);
-            harness.write(id, bytes(1400));
-            harness.drain();
-            send_too_big(&mut harness, &peer, u32::from(told), peer.us);
-            assert_eq!(harness.status(id).path_mtu, least);
-        }
+    for told in [1, 68, 200, 295] {
+        let mut harness = Harness::new(V4);
+        let large = |segment: &mut Segment<'_>| segment.options.mss = Some(1400);
+        let (peer, id) = harness.accepted_with(|_| (), large);
+        harness.write(id, bytes(1400));
+        harness.drain();
+        send_too_big(&mut harness, &peer, told, peer.us);
+        assert_eq!(harness.status(id).path_mtu, 296);
+    }
+}
+
+/// RFC 8201 §4: "If a node receives a Packet Too Big message reporting a next-hop MTU that is less than the IPv6
+/// minimum link MTU, it must discard it."
+#[test]
+fn a_path_mtu_that_ipv6_does_not_know_is_discarded() {
+    for told in [0, 1, 68, 1279] {
+        let mut harness = Harness::new(V6);
+        let (peer, id) = harness.accepted();
+        harness.write(id, bytes(1400));
+        harness.drain();
+        send_too_big(&mut harness, &peer, told, peer.us);
+        harness.expect_silence();
+        assert_eq!(harness.status(id).path_mtu, 1500);
     }
 }
 

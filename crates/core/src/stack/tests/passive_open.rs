@@ -434,3 +434,24 @@ fn an_ipv4_wildcard_listener_does_not_answer_ipv6() {
     harness.syn(1000);
     assert_eq!(harness.next().unwrap().flags, RA);
 }
+
+/// Two ends that disagree, say SYN-RECEIVED after an old SYN and TIME-WAIT, would answer each other's ACKs for as long
+/// as both last (RFC 5961 §10).
+#[test]
+fn a_half_open_connection_answers_what_is_outside_its_window_twice_a_second_at_most() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        harness.listen();
+        let mut peer = harness.syn(1000);
+        peer.us = harness.expect(SA, harness.sent[0].seq, peer.them).seq + 1;
+        let begin = harness.now;
+        for _ in 0..20 {
+            harness.send(&peer, A, peer.them - 70_000, peer.us, b"");
+            harness.advance(ms(50));
+        }
+        let times = harness.times_of(A, begin);
+        assert_eq!(times, [0, 500, 1000], "the last is the SYN,ACK again");
+        assert_eq!(harness.discarded(DiscardReason::OutsideWindow), 20);
+        assert_eq!(harness.stack.counters().tcp_ack_skipped_challenge, 18);
+    });
+}

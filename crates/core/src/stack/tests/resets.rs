@@ -175,28 +175,44 @@ fn a_rst_after_a_refused_probe_is_within_the_peers_window() {
     harness.expect(RA, peer.us, peer.them);
 }
 
-/// RFC 7323 §3.2: the option "SHOULD be sent in an <RST> segment".
+/// RFC 7323 §5.2: "SEG.TSecr SHOULD be set to SEG.TSval from the incoming segment and SEG.TSval SHOULD be set to
+/// zero".
 #[test]
-fn a_rst_of_a_connection_carries_its_timestamps() {
-    let stamped = |segment: &mut Segment<'_>| {
-        segment.options.timestamps = Some(Timestamps {
-            value: 5000,
-            echo: 0,
-        });
-    };
-    let mut harness = Harness::new(V4);
-    let (_, id) = harness.accepted_with(|_| (), stamped);
-    harness.abort(id);
-    let reset = harness.next().unwrap();
-    assert!(reset.flags.contains(R));
-    assert_eq!(reset.options.timestamps.unwrap().echo, 5000);
+fn a_rst_in_answer_to_a_segment_with_timestamps_echoes_them() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let mut peer = harness.new_peer(9999, 0);
+        harness.send(&peer, A, peer.them, SeqNumber(77), b"");
+        assert_eq!(harness.next().unwrap().options, Options::default());
+        let (value, echo) = (1234, 9);
+        peer.ts = Some(Timestamps { value, echo });
+        for flags in [A, S, SA] {
+            harness.send(&peer, flags, peer.them, SeqNumber(77), b"");
+            let (value, echo) = (0, 1234);
+            let rst = harness.next().unwrap();
+            assert_eq!(rst.options.timestamps, Some(Timestamps { value, echo }));
+        }
+    });
+}
 
-    let mut harness = Harness::new(V4);
-    let (peer, id) = harness.accepted_with(|_| (), stamped);
-    harness.close(id);
-    assert!(harness.next().unwrap().flags.contains(F));
-    harness.send_with(&peer, PA, (peer.them, peer.us + 1), b"late", stamped);
-    let reset = harness.next().unwrap();
-    assert!(reset.flags.contains(R));
-    assert_eq!(reset.options.timestamps.unwrap().echo, 5000);
+/// RFC 7323 §5.2: "If an <RST> is being generated because of a user abort, and Snd.TS.OK is set, then a Timestamps
+/// option SHOULD be included".
+#[test]
+fn the_rst_of_an_abort_carries_the_timestamps_of_its_connection() {
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let (value, echo) = (5000, 0);
+        let offer = |segment: &mut Segment<'_>| {
+            segment.options.timestamps = Some(Timestamps { value, echo });
+        };
+        let (peer, id) = harness.accepted_with(|_| (), offer);
+        harness.write(id, b"now");
+        let ours = harness.next().unwrap().options.timestamps;
+        harness.abort(id);
+        let rst = harness.expect(RA, peer.us + 3, peer.them);
+        assert_eq!(rst.options.timestamps, ours);
+        let (_, plain) = harness.accepted();
+        harness.abort(plain);
+        assert_eq!(harness.next().unwrap().options, Options::default());
+    });
 }

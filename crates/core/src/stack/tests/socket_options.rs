@@ -227,3 +227,58 @@ fn only_a_larger_receive_buffer_is_worth_a_window_update() {
         assert_eq!(lengths(&mut harness), [0]);
     });
 }
+
+/// FreeBSD's TCP_NOOPT, by either open.
+#[test]
+fn a_socket_without_options_offers_none_and_uses_none() {
+    let every = |segment: &mut Segment<'_>| {
+        segment.options = Options {
+            mss: Some(MSS),
+            window_scale: Some(3),
+            sack_permitted: true,
+            timestamps: Some(Timestamps { value: 9, echo: 0 }),
+            ..Options::default()
+        };
+    };
+    let check = |harness: &mut Harness, peer: &Peer, id| {
+        let status = harness.status(id);
+        assert!(!status.sack && !status.timestamps);
+        assert_eq!(status.window_shifts, (0, 0));
+        // The peer's MSS counts: MUST-16.
+        harness.write(id, bytes(1_500));
+        assert_eq!(lengths(harness), [1000, 500]);
+        // Nothing to be selective about: a hole is answered without blocks.
+        harness.send(peer, A, peer.them + 10, peer.us, b"x");
+        assert_eq!(harness.next().unwrap().options, Options::default());
+    };
+    both(|family| {
+        let mut harness = Harness::new(family);
+        let plain = SocketOptions {
+            no_options: true,
+            ..SocketOptions::default()
+        };
+        let (peer, id, syn) = harness.connect_with(plain);
+        assert_eq!(syn.options, Options::default());
+        harness.send_with(&peer, SA, (peer.them - 1, peer.us), b"", every);
+        harness.expect_ack(&peer, peer.them);
+        check(&mut harness, &peer, id);
+
+        let mut harness = Harness::new(family);
+        let listener = harness.listen_with(|options| options.socket = plain);
+        let mut peer = harness.syn_with(1000, every);
+        let answer = harness.next().expect("a SYN,ACK");
+        assert_eq!((answer.flags, answer.options), (SA, Options::default()));
+        peer.us = answer.seq + 1;
+        harness.ack(&peer, peer.us);
+        let id = harness.accept(listener).expect("a child");
+        check(&mut harness, &peer, id);
+
+        let mut harness = Harness::new(family);
+        let (peer, id, _) = harness.connect_with(plain);
+        harness.send_with(&peer, S, (peer.them - 1, SeqNumber(0)), b"", every);
+        let answer = harness.next().expect("a SYN,ACK");
+        assert_eq!((answer.flags, answer.options), (SA, Options::default()));
+        harness.ack(&peer, peer.us);
+        check(&mut harness, &peer, id);
+    });
+}

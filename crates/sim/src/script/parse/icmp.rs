@@ -139,7 +139,7 @@ fn code<'t>(input: &mut Input<'t>, kind: &str, codes: &[&str]) -> Parsed<Option<
 fn hold_mtu(at: usize, kind: &str, code: Option<&str>, mtu: Option<u32>) -> Parsed<()> {
     let needed = ["packet_too_big", "router_advertisement"].contains(&kind);
     let by_number = kind.starts_with("type_") || code.is_some_and(|code| code.starts_with("code_"));
-    if needed && mtu.is_none_or(|mtu| mtu == 0) {
+    if needed && mtu.is_none() {
         return Err(Failure::wrong(at, format!("{kind} without an MTU"))
             .hint(format!("`icmp {kind} mtu 1280`")));
     }

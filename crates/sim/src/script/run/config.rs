@@ -93,6 +93,17 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// What every message about something that there is not begins with.
+const UNSUPPORTED: &str = "not supported: ";
+
+impl ConfigError {
+    /// Whether the script asks for what there is not, though it can be read.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.message.starts_with(UNSUPPORTED)
+    }
+}
+
 impl Config {
     /// Puts the script's options under those of the command line, whose lines are ignored.
     ///
@@ -195,10 +206,12 @@ impl Config {
             // How packetdrill runs Python, frees memory and tells what it does changes no result.
             "code_command" | "code_format" | "code_sockopt" | "send_omit_free" | "verbose"
             | "debug" => {}
+            "udp_encapsulation" => return Err(format!("{UNSUPPORTED}TCP in UDP (--{name})")),
+            "tcp_md5_secret" => return Err(format!("{UNSUPPORTED}MD5 signatures (--{name})")),
             "dry_run" | "is_anyip" | "psp_udp_port" | "so_filename" | "so_flags"
-            | "udp_encapsulation" | "wire_client" | "wire_client_dev" | "wire_server"
-            | "wire_server_at" | "wire_server_dev" | "wire_server_ip" | "wire_server_port" => {
-                return Err(format!("not supported: --{name}"));
+            | "wire_client" | "wire_client_dev" | "wire_server" | "wire_server_at"
+            | "wire_server_dev" | "wire_server_ip" | "wire_server_port" => {
+                return Err(format!("{UNSUPPORTED}--{name}"));
             }
             _ => return Err(format!("unknown option: --{name}")),
         }
@@ -305,6 +318,11 @@ mod tests {
         for (name, value, said) in [
             ("colour", "red", "unknown option: --colour"),
             ("wire_client", "", "not supported: --wire_client"),
+            (
+                "udp_encapsulation",
+                "tcp",
+                "not supported: TCP in UDP (--udp_encapsulation)",
+            ),
             ("mtu", "12", "--mtu cannot be 12"),
             ("tolerance_usecs", "", "--tolerance_usecs needs a value"),
             (

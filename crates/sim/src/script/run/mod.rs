@@ -27,7 +27,7 @@ mod schedule;
 mod stamps;
 mod text;
 mod verify;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
@@ -82,9 +82,16 @@ pub fn run_text<S: Subject>(
     match base.for_script(&script, overrides) {
         Ok(config) => run(&script, &config, &mut make(&config)),
         Err(error) => {
+            // What the command line asks for is no fault of the script.
+            let is_unsupported = error.line.is_some() && error.is_unsupported();
             let mut failure = Failure::new(error.message);
             failure.line = error.line;
-            Report::error(failure)
+            failure.is_unsupported = is_unsupported;
+            let mut report = Report::error(failure);
+            if is_unsupported {
+                report.verdict = Verdict::Fail;
+            }
+            report
         }
     }
 }

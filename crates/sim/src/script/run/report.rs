@@ -22,9 +22,9 @@ pub struct Report {
 pub enum Verdict {
     /// All happened as the script says.
     Pass,
-    /// Something did not.
+    /// Something did not, or the script asks for what there is not.
     Fail,
-    /// It could not be begun: it cannot be read, or its options cannot be followed.
+    /// It could not be begun: it cannot be read, or its options are none.
     Error,
 }
 

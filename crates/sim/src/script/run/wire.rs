@@ -13,23 +13,23 @@ use super::super::ast::{TcpFlags, TcpOption};
 use super::options;
 
 /// The largest IP packet.
-pub(super) const LARGEST: usize = 65_535;
+pub(crate) const LARGEST: usize = 65_535;
 
 /// An IP packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Datagram {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
+pub(crate) struct Datagram {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
     /// The TOS byte, or the traffic class.
-    pub(super) tos: u8,
-    pub(super) ttl: u8,
-    pub(super) flow_label: u32,
-    pub(super) carried: Carried,
+    pub(crate) tos: u8,
+    pub(crate) ttl: u8,
+    pub(crate) flow_label: u32,
+    pub(crate) carried: Carried,
 }
 
 /// What an IP packet carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Carried {
+pub(crate) enum Carried {
     Tcp(Segment),
     Icmp(IcmpMessage),
     /// Another protocol, by its number.
@@ -38,33 +38,33 @@ pub(super) enum Carried {
 
 /// A TCP segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) source_port: u16,
-    pub(super) destination_port: u16,
-    pub(super) seq: u32,
-    pub(super) ack: u32,
-    pub(super) flags: TcpFlags,
+pub(crate) struct Segment {
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) seq: u32,
+    pub(crate) ack: u32,
+    pub(crate) flags: TcpFlags,
     /// The three reserved bits between the data offset and AE.
-    pub(super) reserved: u8,
-    pub(super) window: u16,
-    pub(super) urgent: u16,
-    pub(super) options: Vec<TcpOption>,
-    pub(super) payload: Vec<u8>,
+    pub(crate) reserved: u8,
+    pub(crate) window: u16,
+    pub(crate) urgent: u16,
+    pub(crate) options: Vec<TcpOption>,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// An ICMP or ICMPv6 message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IcmpMessage {
-    pub(super) kind: u8,
-    pub(super) code: u8,
+pub(crate) struct IcmpMessage {
+    pub(crate) kind: u8,
+    pub(crate) code: u8,
     /// The four bytes behind the checksum.
-    pub(super) rest: [u8; 4],
-    pub(super) payload: Vec<u8>,
+    pub(crate) rest: [u8; 4],
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Datagram {
     /// The segment, if it carries one.
-    pub(super) const fn segment(&self) -> Option<&Segment> {
+    pub(crate) const fn segment(&self) -> Option<&Segment> {
         match &self.carried {
             Carried::Tcp(segment) => Some(segment),
             Carried::Icmp(_) | Carried::Other(_) => None,
@@ -75,7 +75,7 @@ impl Datagram {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn parse(packet: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(packet: &[u8]) -> Result<Self, String> {
         match packet.first().map(|byte| byte >> 4) {
             Some(4) => Self::parse_v4(packet),
             Some(6) => Self::parse_v6(packet),
@@ -132,7 +132,7 @@ impl Datagram {
     ///
     /// # Errors
     /// Why it cannot be one packet.
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let v6 = self.source.is_ipv6();
         let (protocol, payload) = match &self.carried {
             Carried::Tcp(segment) => (
@@ -152,7 +152,7 @@ impl Datagram {
     }
 
     /// The IP header in front of so many bytes.
-    pub(super) fn header(&self, protocol: IpNumber, len: usize) -> Result<Vec<u8>, String> {
+    pub(crate) fn header(&self, protocol: IpNumber, len: usize) -> Result<Vec<u8>, String> {
         let too_long = || "the packet is larger than IP allows".to_owned();
         let len = u16::try_from(len).map_err(|_| too_long())?;
         match (self.source, self.destination) {

@@ -44,6 +44,7 @@ pub(super) struct Settings {
     pub(super) acked_before_more: u64,
     ttl: Option<u8>,
     traffic_class: u8,
+    no_options: bool,
     not_sent_low_water: u32,
     max_segment: u16,
     congestion: String,
@@ -78,6 +79,7 @@ impl Settings {
             acked_before_more: 0,
             ttl: None,
             traffic_class: 0,
+            no_options: false,
             not_sent_low_water: 0,
             max_segment: 0,
             congestion: profile.congestion_name().to_owned(),
@@ -99,6 +101,7 @@ impl Settings {
             quick_ack: false,
             ttl: self.ttl,
             traffic_class: self.traffic_class,
+            no_options: self.no_options,
             // The core would reset what lingers too long; systems let it end in the background.
             linger: self.linger.filter(Duration::is_zero),
             reuse_address: self.reuse_address,

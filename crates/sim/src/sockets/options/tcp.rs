@@ -68,6 +68,7 @@ impl<O: Observer> Sockets<O> {
                 settings.stored.insert((IPPROTO_TCP, name), time);
             }
             TCP_CORK | TCP_NOPUSH => settings.cork = int(value)? != 0,
+            TCP_NOOPT if is_freebsd => settings.no_options = int(value)? != 0,
             TCP_USER_TIMEOUT => {
                 let time = u64::try_from(int(value)?).map_err(|_| Errno::EINVAL)?;
                 settings.user_timeout = Some(time)
@@ -170,6 +171,7 @@ impl<O: Observer> Sockets<O> {
                 time => OptionValue::Int(time),
             },
             TCP_CORK | TCP_NOPUSH => flag(settings.cork),
+            TCP_NOOPT if self.profile.is_freebsd() => flag(settings.no_options),
             TCP_USER_TIMEOUT => {
                 let time = settings.user_timeout.unwrap_or_default();
                 OptionValue::Int(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))

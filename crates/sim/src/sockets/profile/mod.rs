@@ -4,7 +4,7 @@ mod sysctl;
 
 use std::time::Duration;
 
-use estab_core::{Algorithm, Config, KeepAlive, RtoBounds};
+use estab_core::{Algorithm, Config, KeepAlive, RtoBounds, SynFin};
 
 /// A system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,7 @@ impl Profile {
                 quick_acks: 0,
                 time_wait_window: u16::MAX,
                 quick_fin_acks: true,
+                syn_fin: SynFin::Taken,
                 rto: RtoBounds {
                     initial: Duration::from_secs(1),
                     min: Duration::from_millis(230),

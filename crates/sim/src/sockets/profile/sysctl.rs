@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use estab_core::Algorithm;
+use estab_core::{Algorithm, SynFin};
 
 use super::Profile;
 
@@ -339,18 +339,21 @@ const TABLE: &[(&str, Effect)] = &[
     ),
     (
         "net.inet.tcp.insecure_rst",
-        Always(&[0], "a RST counts at exactly RCV.NXT only (RFC 5961 §3.2)"),
+        Number(|p, v| p.config.exact_resets = v == 0),
     ),
     (
         "net.inet.tcp.insecure_syn",
-        Always(
-            &[0],
-            "a SYN in the window draws a challenge ACK (RFC 5961 §4.2)",
-        ),
+        Number(|p, v| p.config.challenge_syns = v == 0),
     ),
     (
         "net.inet.tcp.drop_synfin",
-        Always(&[1], "SYN with FIN is dropped (RFC 9293 §3.10.7.2)"),
+        Number(|p, v| {
+            p.config.syn_fin = if v == 0 {
+                SynFin::Taken
+            } else {
+                SynFin::Dropped
+            };
+        }),
     ),
     (
         "net.inet.tcp.icmp_may_rst",
