@@ -11,7 +11,7 @@ use estab_sim::script::ast::ScriptOption;
 /// A FILE may be a directory: every *.pkt in it is run. The options with underscores are packetdrill's own and have
 /// the last word over those in a script. No script ever runs a shell: the commands that scripts commonly use are
 /// interpreted, others fail the script by name. Unlike in packetdrill, a packet that the script does not expect
-/// fails it, and every checksum is verified.
+/// fails it (behind the last one expected: a SYN, a RST or an ICMP error), and every checksum is verified.
 ///
 /// Exits with 0 if all passed, with 1 if one failed, and with 2 if one cannot be read.
 #[derive(Args, Clone, Debug, Default)]
