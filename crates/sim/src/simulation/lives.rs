@@ -323,6 +323,7 @@ fn may_end(from: StateName, cause: Cause) -> bool {
         LingerZero | CloseUnread => alive && from != SynSent,
         ListenerClosed => matches!(from, SynReceived | Established | CloseWait),
         Reset => synchronized,
+        ResetInWindow | SynInWindow => alive && from != SynSent,
         ResetInSynSent | Unreachable | Refused => matches!(from, SynSent | SynReceived),
         ResetInTimeWait | SynInTimeWait | Reconnect | TimeWaitEvicted | TimeWaitSkipped => {
             from == TimeWait

@@ -110,6 +110,8 @@ impl Profile {
             quick_fin_acks: draw.chance(0.2),
             initial_window: draw.pick(&[10, 10, 1, 4]),
             max_receive_buffer: draw.pick(&[0, 0, 1 << 20]),
+            exact_resets: !draw.chance(0.1),
+            challenge_syns: !draw.chance(0.1),
             challenge_acks_per_second: draw.pick(&[1000, 1000, 10, 1]),
             timestamps: draw.chance(0.75),
             window_scaling: draw.chance(0.8),
