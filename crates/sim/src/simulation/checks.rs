@@ -106,6 +106,19 @@ pub(super) fn is_ambiguous(world: &World, packet: &Packet) -> bool {
     !bare && !told_apart && falls_into(&header, status.rcv_nxt, status.rcv_wnd)
 }
 
+/// Whether a packet completes a handshake whose child will wait for a place in the accept queue: nothing is seen to
+/// change until there is one.
+pub(super) fn completes_unseen(world: &World, packet: &Packet) -> bool {
+    let Some(header) = packet.header else {
+        return false;
+    };
+    let status = status_of(&world.hosts[packet.to].stack, &header.tuple.reversed());
+    status.is_some_and(|status| {
+        let numbers = (header.seq, header.ack) == (status.rcv_nxt, status.snd_nxt);
+        status.state == StateName::SynReceived && numbers
+    })
+}
+
 /// Lives that were just established: the other end must know the same two initial sequence numbers.
 pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
     let established = std::mem::take(&mut world.hosts[number].stack.observer_mut().established);
@@ -123,7 +136,9 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         let tuple = life.tuple.reversed();
         let mut candidates = world.hosts[other].stack.observer().newest_first();
         let peer = candidates.find(|(_, theirs)| {
-            theirs.tuple == tuple && theirs.iss == life.irs && theirs.irs == life.iss
+            // Who never sent a SYN,ACK of its own has not told its ISS: its twin's, made at the same moment, went out.
+            let told = life.iss.is_none() || theirs.irs == life.iss;
+            theirs.tuple == tuple && theirs.iss == life.irs && told
         });
         let peer = peer.map(|(id, theirs)| (id, theirs.tainted));
         drop(candidates);

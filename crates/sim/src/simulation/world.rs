@@ -235,11 +235,13 @@ impl World {
         let tuple = packet.header.map(|header| header.tuple.reversed());
         let stack = &mut self.hosts[number].stack;
         let before = checks::Before::of(stack, &packet);
+        let unseen = packet.origin == Origin::Forged && checks::completes_unseen(self, &packet);
+        let stack = &mut self.hosts[number].stack;
         stack.receive(self.now, &packet.bytes, Checksum::Unknown);
         let verdict = before.compare(stack, &packet);
         match verdict {
-            Ok(true) => self.taint(number, &packet),
-            Ok(false) => {}
+            Ok(changed) if changed || unseen => self.taint(number, &packet),
+            Ok(_) => {}
             Err(what) => return Err(self.failure(tuple, format!("host {number}: {what}"))),
         }
         // A burst that arrives together is taken in together.
