@@ -61,9 +61,9 @@ fn definition(value: &str) -> bool {
         inner.is_some_and(|inner| !inner.contains(quote))
     };
     value.split_once('=').is_some_and(|(name, value)| {
-        // A number has no `=` behind it; in quotes it may.
-        let bare = plain(value) && !name.starts_with(|c: char| c.is_ascii_digit());
-        plain(name) && (bare || quoted(value, '"') || quoted(value, '`'))
+        // A number has no `=` behind it.
+        let is_name = plain(name) && !name.starts_with(|c: char| c.is_ascii_digit());
+        is_name && (plain(value) || quoted(value, '"') || quoted(value, '`'))
     })
 }
 
