@@ -32,6 +32,7 @@ use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
 };
 use crate::stack::ListenerId;
+use crate::timer_wheel::TimerEntry;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 
 pub use calls::Shutdown;
@@ -112,6 +113,8 @@ pub(crate) struct Connection {
     receive: ReceiveSide,
     timestamps: Option<TimestampState>,
     timers: Timers,
+    /// The earliest of them, or an earlier one, in the wheel.
+    pub(crate) timer: TimerEntry,
     options: SocketOptions,
     pub(crate) owner: Owner,
     history: History,
@@ -355,4 +358,4 @@ impl Connection {
 pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
 
 // A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 784);
+const _: () = assert!(size_of::<Connection>() <= 800);

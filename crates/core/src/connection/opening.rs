@@ -10,6 +10,7 @@ use super::{Call, CallResult, Connection, LastCall, Owner, Readiness, TimestampS
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
+use crate::timer_wheel::TimerEntry;
 use crate::{
     Config, FourTuple, Instant, Options, Segment, SeqNumber, SocketOptions, Timestamps, wire,
 };
@@ -130,6 +131,7 @@ impl Connection {
             receive: ReceiveSide::new(options.receive_buffer, shift, mss, quick),
             timestamps: None,
             timers: Timers::default(),
+            timer: TimerEntry::default(),
             options,
             owner,
             history: History::new(cx.now),

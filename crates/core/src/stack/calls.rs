@@ -239,7 +239,7 @@ impl<O: Observer> Stack<O> {
             Cause::Connect,
         );
         let connection = Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
-        let index = self.connections.insert(connection) as u32;
+        let index = self.connections.insert(connection);
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live += 1);
@@ -330,7 +330,7 @@ impl<O: Observer> Stack<O> {
             return Ok(None);
         };
         listener.accepted += 1;
-        let connection = &mut self.connections[index as usize];
+        let connection = &mut self.connections[index];
         connection.be_accepted(self.cx.now);
         let life = connection.life;
         self.settle(index);
@@ -368,7 +368,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         let connection = self
             .connections
-            .get_mut(id.index as usize)
+            .get_mut(id.index)
             .filter(|connection| connection.life == id.life)
             .ok_or(UnknownSocket)?;
         let result = call(connection, &mut self.cx);
@@ -481,7 +481,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         match self.find(tuple).1 {
             Some(Place::Connection(index)) => {
-                self.connections[index as usize].end(&mut self.cx, Cause::Abort);
+                self.connections[index].end(&mut self.cx, Cause::Abort);
                 self.settle(index);
             }
             Some(Place::SynReceived(index)) => self.drop_half_open(index, Cause::Abort),
@@ -545,7 +545,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         self.end_listeners();
         for index in self.indices() {
-            self.connections[index as usize].finish(&mut self.cx, Cause::Shutdown);
+            self.connections[index].finish(&mut self.cx, Cause::Shutdown);
             self.settle(index);
         }
     }
@@ -558,10 +558,7 @@ impl<O: Observer> Stack<O> {
     }
 
     fn indices(&self) -> Vec<u32> {
-        self.connections
-            .iter()
-            .map(|(index, _)| index as u32)
-            .collect()
+        self.connections.iter().map(|(index, _)| index).collect()
     }
 
     /// Ends everything with a RST: the host goes away. Sockets still held answer that they ended.
@@ -569,7 +566,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         self.end_listeners();
         for index in self.indices() {
-            let connection = &mut self.connections[index as usize];
+            let connection = &mut self.connections[index];
             if !connection.has_ended() {
                 connection.shut_down(&mut self.cx);
                 self.settle(index);

@@ -10,18 +10,18 @@ use crate::observe::{Cause, LifeId, Observer, RefusalReason, StateName};
 impl<O: Observer> Stack<O> {
     /// Brings everything that follows from a connection's variables up to date.
     pub(super) fn settle(&mut self, index: u32) {
-        let Some(connection) = self.connections.get_mut(index as usize) else {
+        let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         if let Some(exit) = connection.take_exit() {
             self.leave_slot(index, exit);
         }
-        let connection = &mut self.connections[index as usize];
+        let connection = &mut self.connections[index];
         if connection.has_ended() && connection.owner != Owner::Application {
             return self.free_slot(index);
         }
         self.arm_timer(index);
-        let connection = &mut self.connections[index as usize];
+        let connection = &mut self.connections[index];
         if !connection.is_ready && connection.may_emit() {
             connection.is_ready = true;
             self.ready
@@ -33,22 +33,22 @@ impl<O: Observer> Stack<O> {
     /// The wheel holds a deadline no later than the connection's next. A later one is left to fire early
     /// and be re-armed then: most segments only push the deadline out.
     fn arm_timer(&mut self, index: u32) {
-        let wanted = self.connections[index as usize].next_deadline();
-        let armed = self.wheel.deadline(index);
+        let connection = &self.connections[index];
+        let (wanted, armed) = (connection.next_deadline(), connection.timer.deadline());
         match (wanted, armed) {
             (Some(wanted), Some(armed)) if armed <= wanted => {}
-            (Some(wanted), _) => self.wheel.set(index, wanted),
-            (None, Some(_)) => self.wheel.clear(index),
+            (Some(wanted), _) => self.wheel.set(&mut self.connections, index, wanted),
+            (None, Some(_)) => self.wheel.clear(&mut self.connections, index),
             (None, None) => {}
         }
     }
 
     /// Queues an event for the application that holds the socket.
     fn tell(&mut self, index: u32) {
-        let connection = &self.connections[index as usize];
+        let connection = &self.connections[index];
         let has_news = !connection.readiness.is_empty() && connection.owner == Owner::Application;
         if has_news && !connection.has_news {
-            self.connections[index as usize].has_news = true;
+            self.connections[index].has_news = true;
             self.news
                 .push_back(&mut NewsLinks(&mut self.connections), index);
         }
@@ -56,14 +56,14 @@ impl<O: Observer> Stack<O> {
 
     /// The connection has left its slot for TIME-WAIT or for good.
     fn leave_slot(&mut self, index: u32, exit: Exit) {
-        let connection = &self.connections[index as usize];
+        let connection = &self.connections[index];
         let (life, tuple, ts_recent) = (connection.life, connection.tuple, connection.ts_recent());
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.remove(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live -= 1);
         if let Exit::TimeWait(entry) = exit {
             // The ACK of the peer's FIN is still owed: the slot can no longer send it.
-            let owed = self.connections[index as usize].take_owed_ack();
+            let owed = self.connections[index].take_owed_ack();
             self.enter_time_wait(life, tuple, entry, ts_recent);
             if owed {
                 self.acknowledge_in_time_wait(&tuple);
@@ -107,7 +107,7 @@ impl<O: Observer> Stack<O> {
 
     /// Nobody will ask for this slot again.
     pub(super) fn free_slot(&mut self, index: u32) {
-        let queued_by = match self.connections[index as usize].owner {
+        let queued_by = match self.connections[index].owner {
             Owner::AcceptQueue(listener) => Some(listener),
             Owner::Application | Owner::Nobody => None,
         };
@@ -120,8 +120,8 @@ impl<O: Observer> Stack<O> {
             .remove(&mut ReadyLinks(&mut self.connections), index);
         self.news
             .remove(&mut NewsLinks(&mut self.connections), index);
-        self.wheel.clear(index);
-        self.connections.remove(index as usize);
+        self.wheel.clear(&mut self.connections, index);
+        self.connections.remove(index);
         if let Some(listener) = queued_by {
             self.promote_held(listener);
         }
