@@ -141,11 +141,16 @@ impl Config {
 
     /// How IP is to treat what a socket sends, or what the stack sends for none.
     pub(crate) fn treatment(&self, socket: Option<&SocketOptions>) -> Treatment {
-        let ttl = socket.and_then(|options| options.ttl).unwrap_or(self.ttl);
+        let class = socket.map_or(0, |options| options.traffic_class);
+        self.treatment_of(socket.and_then(|options| options.ttl), class)
+    }
+
+    /// The same, by the two options that matter.
+    pub(crate) fn treatment_of(&self, ttl: Option<u8>, traffic_class: u8) -> Treatment {
         Treatment {
-            hop_limit: ttl.max(1),
+            hop_limit: ttl.unwrap_or(self.ttl).max(1),
             // RFC 3168 §5: the lower two bits would say that ECN is understood.
-            traffic_class: socket.map_or(0, |options| options.traffic_class & 0xfc),
+            traffic_class: traffic_class & 0xfc,
         }
     }
 }
@@ -196,7 +201,8 @@ impl Default for KeepAlive {
     }
 }
 
-/// The options of a socket. Accepted connections inherit them from their listener.
+/// The options of a socket. Accepted connections inherit them from their listener. Times are kept in milliseconds,
+/// rounded up, and no longer than 49 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// Sends small segments at once, without Nagle's algorithm (RFC 9293 §3.7.4).

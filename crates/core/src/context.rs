@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 
+use crate::connection::Spare;
 use crate::counters::Counters;
 use crate::observe::{
     Cause, Direction, Discard, DiscardReason, LifeId, Observer, Refusal, RefusalReason,
@@ -39,6 +40,7 @@ pub(crate) struct Context<O> {
     pub(crate) counters: Counters,
     replies: VecDeque<Reply>,
     challenges: ChallengeBudget,
+    pub(crate) spares: Spare,
     lives: u32,
     listeners: u32,
 }
@@ -53,6 +55,7 @@ impl<O: Observer> Context<O> {
             counters: Counters::default(),
             replies: VecDeque::new(),
             challenges: ChallengeBudget::default(),
+            spares: Spare::new(),
             lives: 0,
             listeners: 0,
         }

@@ -8,6 +8,7 @@ mod acknowledgment;
 mod arrival;
 pub(crate) mod arrows;
 mod calls;
+mod compact;
 mod emission;
 mod history;
 mod icmp;
@@ -33,14 +34,15 @@ use crate::observe::{
 };
 use crate::stack::ListenerId;
 use crate::timer_wheel::TimerEntry;
-use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
+use crate::{Flags, FourTuple, Instant, Segment, SeqNumber};
 
 pub use calls::Shutdown;
+use compact::{CompactOptions, Spares};
 use history::History;
 pub use history::{CongestionState, Outstanding};
 pub(crate) use opening::{Handshake, advertised_mss, receive_shift, usable_mss};
-use receive::ReceiveSide;
-use send::SendSide;
+use receive::{ReceiveSide, ReceiveWork};
+use send::{SendSide, SendWork};
 use state::{EnterTimeWait, Next, State};
 pub use status::{Call, CallResult, LastCall, Status, Timer, TimerKind};
 use timeout::Timers;
@@ -96,6 +98,22 @@ impl TimestampState {
     }
 }
 
+/// Room for work that connections at rest have given back.
+#[derive(Clone, Debug)]
+pub(crate) struct Spare {
+    send: Spares<SendWork>,
+    receive: Spares<ReceiveWork>,
+}
+
+impl Spare {
+    pub(crate) const fn new() -> Self {
+        Self {
+            send: Spares::new(),
+            receive: Spares::new(),
+        }
+    }
+}
+
 /// A slot of the connection table.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
@@ -115,7 +133,7 @@ pub(crate) struct Connection {
     timers: Timers,
     /// The earliest of them, or an earlier one, in the wheel.
     pub(crate) timer: TimerEntry,
-    options: SocketOptions,
+    options: CompactOptions,
     pub(crate) owner: Owner,
     history: History,
     /// No challenge ACK before this moment (Linux's `tcp_invalid_ratelimit`).
@@ -158,7 +176,7 @@ impl Connection {
 
     /// Bytes held for either direction.
     pub(crate) fn bytes(&self) -> usize {
-        self.send.buffer.len() + self.receive.buffer.len() + self.receive.out_of_order()
+        self.send.busy.buffer.len() + self.receive.busy.buffer.len() + self.receive.out_of_order()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -167,11 +185,7 @@ impl Connection {
 
     /// Bytes on the heap: data both ways, and what is remembered of segments in flight.
     pub(crate) fn buffered(&self) -> usize {
-        let Self { send, receive, .. } = self;
-        send.buffer.capacity()
-            + send.queue.bytes_held()
-            + receive.buffer.capacity()
-            + receive.out_of_order()
+        self.send.bytes_held() + self.receive.bytes_held()
     }
 
     /// TS.Recent, if timestamps are in use.
@@ -189,6 +203,16 @@ impl Connection {
     /// The host goes away: the peer is told, the application will be.
     pub(crate) fn shut_down<O: Observer>(&mut self, cx: &mut Context<O>) {
         self.reset(cx, Cause::Shutdown, ResetReason::Shutdown);
+    }
+
+    /// Gives back what only work needs, if there is none.
+    pub(crate) fn rest<O: Observer>(&mut self, cx: &mut Context<O>) {
+        if self.send.busy.is_done() && !self.timers.retransmit.is_set() {
+            self.send.clear(&mut cx.spares.send);
+        }
+        if self.receive.busy.is_done() {
+            self.receive.busy.end(&mut cx.spares.receive);
+        }
     }
 
     /// How the state was left, if that has just happened.
@@ -250,7 +274,7 @@ impl Connection {
     fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
         self.ended = Some(cause);
         self.ended_in = Some(from);
-        self.send.clear();
+        self.send.clear(&mut cx.spares.send);
         self.receive.forget_out_of_order();
         self.timers = Timers::default();
         self.readiness |= Readiness::READABLE | Readiness::WRITABLE;
@@ -298,7 +322,7 @@ impl Connection {
         let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
         // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
         rst.options.timestamps = self.own_timestamps(cx.now);
-        cx.reset(Some(self.life), rst, reason, Some(&self.options));
+        cx.reset(Some(self.life), rst, reason, Some(&self.options()));
     }
 
     /// SEG.SEQ of a segment without text: SND.NXT, but never beyond the window. There the peer would refuse it,

@@ -1,6 +1,7 @@
 //! How a connection comes to be: by `connect`, or from an entry of the SYN queue whose handshake is done.
 //! What both ends agree on is settled here.
 
+use super::compact::CompactOptions;
 use super::history::History;
 use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
@@ -80,7 +81,7 @@ impl Connection {
         connection.history.opened_at = handshake.opened_at;
         connection.history.timeouts = u16::from(handshake.retries);
         connection.history.retransmissions = u32::from(handshake.retries);
-        connection.send.queue.count_delivered();
+        connection.send.count_delivered();
         connection.timestamps = handshake.ts_recent.map(|recent| TimestampState {
             recent,
             recent_at: cx.now,
@@ -132,7 +133,7 @@ impl Connection {
             timestamps: None,
             timers: Timers::default(),
             timer: TimerEntry::default(),
-            options,
+            options: CompactOptions::new(&options),
             owner,
             history: History::new(cx.now),
             challenge_after: Instant::ZERO,
@@ -150,7 +151,7 @@ impl Connection {
 
     /// What our SYN offers, or our SYN,ACK accepts: only what the peer's SYN had, too.
     pub(super) fn syn_options<O: Observer>(&self, cx: &Context<O>, is_answer: bool) -> Options {
-        if self.options.no_options {
+        if self.options.no_options() {
             return Options::default();
         }
         let config = &cx.config;
@@ -164,7 +165,11 @@ impl Connection {
             config.window_scaling.then_some(self.receive.shift)
         };
         Options {
-            mss: Some(advertised_mss(config, &self.options, self.tuple.is_ipv4())),
+            mss: Some(advertised_mss(
+                config,
+                &self.options(),
+                self.tuple.is_ipv4(),
+            )),
             window_scale: scaling,
             sack_permitted: if is_answer {
                 self.receive.sack
@@ -188,7 +193,7 @@ impl Connection {
             }),
             _ => None,
         };
-        let offered = !self.options.no_options;
+        let offered = !self.options.no_options();
         self.agree_on_scaling(cx, theirs.window_scale.filter(|_| offered));
         let sack = cx.config.sack && theirs.sack_permitted && offered;
         self.send.sack = sack;

@@ -497,7 +497,7 @@ impl<O: Observer> Stack<O> {
     /// [`UnknownSocket`].
     pub fn options(&self, id: SocketId) -> Result<SocketOptions, UnknownSocket> {
         self.connection(id)
-            .map(|connection| *connection.options())
+            .map(|connection| connection.options())
             .ok_or(UnknownSocket)
     }
 

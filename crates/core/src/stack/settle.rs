@@ -20,6 +20,7 @@ impl<O: Observer> Stack<O> {
         if connection.has_ended() && connection.owner != Owner::Application {
             return self.free_slot(index);
         }
+        connection.rest(&mut self.cx);
         self.arm_timer(index);
         let connection = &mut self.connections[index];
         if !connection.is_ready && connection.may_emit() {
