@@ -31,16 +31,19 @@ impl<O: Observer> Stack<O> {
         self.tell(index);
     }
 
-    /// The wheel holds a deadline no later than the connection's next. A later one is left to fire early
-    /// and be re-armed then: most segments only push the deadline out.
+    /// The wheel holds a deadline no later than the connection's next. A later one, or none, is left to fire early
+    /// and be re-armed then: most segments only push the deadline out, or take it back for a moment.
     fn arm_timer(&mut self, index: u32) {
         let connection = &self.connections[index];
-        let (wanted, armed) = (connection.next_deadline(), connection.timer.deadline());
-        match (wanted, armed) {
-            (Some(wanted), Some(armed)) if armed <= wanted => {}
-            (Some(wanted), _) => self.wheel.set(&mut self.connections, index, wanted),
-            (None, Some(_)) => self.wheel.clear(&mut self.connections, index),
-            (None, None) => {}
+        let Some(wanted) = connection.next_deadline() else {
+            return;
+        };
+        if connection
+            .timer
+            .deadline()
+            .is_none_or(|armed| wanted < armed)
+        {
+            self.wheel.set(&mut self.connections, index, wanted);
         }
     }
 
