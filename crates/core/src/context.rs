@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 
-use crate::connection::Spare;
+use crate::connection::{Exit, Spare};
 use crate::counters::Counters;
 use crate::observe::{
     Cause, Direction, Discard, DiscardReason, LifeId, Observer, Refusal, RefusalReason,
@@ -41,6 +41,8 @@ pub(crate) struct Context<O> {
     replies: VecDeque<Reply>,
     challenges: ChallengeBudget,
     pub(crate) spares: Spare,
+    /// Who has just left its state, and how.
+    exit: Option<(LifeId, Exit)>,
     lives: u32,
     listeners: u32,
 }
@@ -56,6 +58,7 @@ impl<O: Observer> Context<O> {
             replies: VecDeque::new(),
             challenges: ChallengeBudget::default(),
             spares: Spare::new(),
+            exit: None,
             lives: 0,
             listeners: 0,
         }
@@ -93,6 +96,19 @@ impl<O: Observer> Context<O> {
             at: self.now,
         };
         self.observer.transition(&event);
+    }
+
+    /// A connection leaves its state. The stack acts on it before another is touched.
+    pub(crate) fn leave(&mut self, life: LifeId, exit: Exit) {
+        debug_assert!(self.exit.is_none(), "one exit after the other");
+        self.exit = Some((life, exit));
+    }
+
+    /// How this connection has left its state, if that has just happened.
+    pub(crate) fn take_exit(&mut self, life: LifeId) -> Option<Exit> {
+        self.exit
+            .take_if(|(left, _)| *left == life)
+            .map(|(_, exit)| exit)
     }
 
     pub(crate) fn discard(

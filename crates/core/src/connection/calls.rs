@@ -281,7 +281,7 @@ impl Connection {
     }
 
     fn remember_call(&mut self, at: Instant, call: Call, result: CallResult) {
-        self.history.last_call = Some(LastCall { call, at, result });
+        self.history.remember_call(LastCall { call, at, result });
     }
 
     /// A child leaves the accept queue: from now on it is the application's.

@@ -313,7 +313,7 @@ impl Connection {
         let mut segment = bare_segment(self.tuple, seq, ack, Flags::ACK);
         segment.wnd = self.window_field(Flags::ACK);
         segment.options = self.segment_options(cx, Flags::ACK, 0);
-        self.history.segs_out += 1;
+        self.history.count_departure(0, false);
         let treatment = self.treatment(&cx.config);
         cx.reply(Reply::Segment(segment, Some(self.life), false, treatment));
     }

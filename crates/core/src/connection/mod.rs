@@ -23,7 +23,9 @@ mod status;
 mod timeout;
 mod urgent;
 
+use core::fmt;
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use bitflags::bitflags;
 
@@ -71,7 +73,7 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// How a connection left its slot.
+/// How a connection left its state: `transition` says it, and `settle`, which follows at once, takes it.
 #[derive(Clone, Debug)]
 pub(crate) enum Exit {
     TimeWait(EnterTimeWait),
@@ -121,8 +123,6 @@ pub(crate) struct Connection {
     pub(crate) tuple: FourTuple,
     /// `None` once the connection has ended; what was received may still be read.
     state: Option<State>,
-    /// Set when the state has just been left; the stack takes it.
-    exit: Option<Exit>,
     /// Why it ended, once it has.
     pub(crate) ended: Option<Cause>,
     /// The same, until the application was told.
@@ -136,13 +136,12 @@ pub(crate) struct Connection {
     options: CompactOptions,
     pub(crate) owner: Owner,
     history: History,
-    /// No challenge ACK before this moment (Linux's `tcp_invalid_ratelimit`).
-    challenge_after: Instant,
+    challenged: Challenged,
     /// What became ready and was not yet told.
     pub(crate) readiness: Readiness,
     pub(crate) ready_links: Links,
-    pub(crate) event_links: Links,
-    pub(crate) accept_links: Links,
+    /// In the list of news or in an accept queue, by its owner.
+    pub(crate) owner_links: Links,
     /// Keep-alive probes sent since the peer was last heard.
     keep_alive_probes: u8,
     /// Whether the slot is linked into the ready list.
@@ -215,11 +214,6 @@ impl Connection {
         }
     }
 
-    /// How the state was left, if that has just happened.
-    pub(crate) fn take_exit(&mut self) -> Option<Exit> {
-        self.exit.take()
-    }
-
     /// The only way to change the state: by an arrow and for a cause.
     fn transition<O: Observer>(
         &mut self,
@@ -239,11 +233,11 @@ impl Connection {
             }
             Next::Enter(state) => self.state.insert(state).name(),
             Next::TimeWait(entry) => {
-                self.exit = Some(Exit::TimeWait(entry));
+                cx.leave(self.life, Exit::TimeWait(entry));
                 StateName::TimeWait
             }
             Next::Closed => {
-                self.exit = Some(Exit::Closed);
+                cx.leave(self.life, Exit::Closed);
                 StateName::Closed
             }
         };
@@ -340,11 +334,11 @@ impl Connection {
     /// Whether a segment with these numbers may be sent to correct the peer's picture: not more often than
     /// twice a second, and within the stack's budget (RFC 5961 §10).
     fn may_challenge<O: Observer>(&mut self, cx: &mut Context<O>) -> bool {
-        if cx.now < self.challenge_after || !cx.may_challenge() {
+        if !self.challenged.is_long_ago(cx.now) || !cx.may_challenge() {
             cx.counters.tcp_ack_skipped_challenge += 1;
             return false;
         }
-        self.challenge_after = cx.now + CHALLENGE_INTERVAL;
+        self.challenged = Challenged::at(cx.now);
         true
     }
 
@@ -378,8 +372,31 @@ impl Connection {
     }
 }
 
-/// How often one connection may answer suspicious segments.
-pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
+/// When a connection last answered a suspicious segment, in milliseconds modulo 2^32; zero is never. After 49 days it
+/// may be taken for half a second ago, which costs an answer that need not be given.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Challenged(u32);
 
-// A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 800);
+impl Challenged {
+    fn at(now: Instant) -> Self {
+        Self((now.as_millis() as u32).max(1))
+    }
+
+    /// Whether it may do so again (Linux's `tcp_invalid_ratelimit`).
+    fn is_long_ago(self, now: Instant) -> bool {
+        let since = Self::at(now).0.wrapping_sub(self.0);
+        self.0 == 0 || Duration::from_millis(since.into()) >= CHALLENGE_INTERVAL
+    }
+}
+
+impl fmt::Debug for Challenged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Instant::from_millis(self.0.into()).fmt(f)
+    }
+}
+
+/// How often one connection may answer suspicious segments.
+pub(crate) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+
+// An idle connection takes no more than 512 bytes: this, its place in the table and its chunk's header.
+const _: () = assert!(size_of::<Option<Connection>>() <= 480);

@@ -7,7 +7,7 @@ use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
-use super::{Call, CallResult, Connection, LastCall, Owner, Readiness, TimestampState};
+use super::{Call, CallResult, Challenged, Connection, LastCall, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
@@ -46,7 +46,7 @@ impl Connection {
     ) -> Self {
         let state = State::SynSent(Closed.connect(iss));
         let mut connection = Self::new(cx, life, tuple, options, state, Owner::Application);
-        connection.history.last_call = Some(LastCall {
+        connection.history.remember_call(LastCall {
             call: Call::Connect,
             at: cx.now,
             result: CallResult::Done(0),
@@ -125,7 +125,6 @@ impl Connection {
             life,
             tuple,
             state: Some(state),
-            exit: None,
             ended: None,
             error: None,
             send: SendSide::new(config, &options, cx.now),
@@ -136,11 +135,10 @@ impl Connection {
             options: CompactOptions::new(&options),
             owner,
             history: History::new(cx.now),
-            challenge_after: Instant::ZERO,
+            challenged: Challenged::default(),
             readiness: Readiness::default(),
             ready_links: Links::default(),
-            event_links: Links::default(),
-            accept_links: Links::default(),
+            owner_links: Links::default(),
             keep_alive_probes: 0,
             is_ready: false,
             has_news: false,

@@ -201,7 +201,10 @@ impl SendSide {
 
     /// Bytes on the heap.
     pub(crate) fn bytes_held(&self) -> usize {
-        self.busy.bytes_held() + self.busy.buffer.capacity() + self.busy.queue.bytes_held()
+        self.busy.bytes_held()
+            + self.busy.buffer.capacity()
+            + self.busy.queue.bytes_held()
+            + self.congestion.bytes_held()
     }
 
     /// Room for the application, in bytes.

@@ -223,10 +223,10 @@ pub struct Status {
     pub timestamps: bool,
     /// Whether SACK is in use.
     pub sack: bool,
-    /// Segments received.
-    pub segs_in: u64,
-    /// Segments sent.
-    pub segs_out: u64,
+    /// Segments received, modulo 2^32.
+    pub segs_in: u32,
+    /// Segments sent, modulo 2^32.
+    pub segs_out: u32,
     /// Segments received with data, modulo 2^32.
     pub data_segs_in: u32,
     /// Segments sent with data, those sent again included, modulo 2^32.
@@ -394,7 +394,7 @@ impl Connection {
             window_scaling: send.scaling,
             timestamps: self.timestamps.is_some(),
             sack: send.sack,
-            segs_in: history.segs_in,
+            segs_in: history.segs_in(),
             segs_out: history.segs_out,
             data_segs_in: history.data_segs_in,
             data_segs_out: history.data_segs_out,
@@ -405,7 +405,7 @@ impl Connection {
             bytes_sent: history.bytes_acked + in_flight + history.bytes_retransmitted,
             bytes_retransmitted: history.bytes_retransmitted,
             end_of_file_delivered: history.end_of_file_delivered,
-            last_call: history.last_call,
+            last_call: history.last_call(),
             heard_at: history.heard_at,
             data_sent_at: send.data_sent_at,
             data_received_at: history.data_received_at,

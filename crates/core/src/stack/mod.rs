@@ -88,6 +88,8 @@ impl Timed for Arena<Connection> {
 }
 
 struct ReadyLinks<'a>(&'a mut Arena<Connection>);
+/// Only what an application holds is in the list of news, and only what none holds in an accept queue: both use the
+/// same links.
 struct NewsLinks<'a>(&'a mut Arena<Connection>);
 struct AcceptLinks<'a>(&'a mut Arena<Connection>);
 
@@ -99,13 +101,13 @@ impl Linked for ReadyLinks<'_> {
 
 impl Linked for NewsLinks<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index].event_links
+        &mut self.0[index].owner_links
     }
 }
 
 impl Linked for AcceptLinks<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index].accept_links
+        &mut self.0[index].owner_links
     }
 }
 

@@ -13,7 +13,7 @@ impl<O: Observer> Stack<O> {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        if let Some(exit) = connection.take_exit() {
+        if let Some(exit) = self.cx.take_exit(connection.life) {
             self.leave_slot(index, exit);
         }
         let connection = &mut self.connections[index];
@@ -122,8 +122,10 @@ impl<O: Observer> Stack<O> {
         }
         self.ready
             .remove(&mut ReadyLinks(&mut self.connections), index);
-        self.news
-            .remove(&mut NewsLinks(&mut self.connections), index);
+        if self.connections[index].has_news {
+            self.news
+                .remove(&mut NewsLinks(&mut self.connections), index);
+        }
         self.wheel.clear(&mut self.connections, index);
         self.connections.remove(index);
         if let Some(listener) = queued_by {
