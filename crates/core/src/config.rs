@@ -22,7 +22,7 @@ pub struct Config {
     pub time_wait_window: u16,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
-    /// How many connections there may be, TIME-WAIT and half-open ones not counted.
+    /// How many connections there may be, TIME-WAIT and half-open ones not counted: at most 2^30, like the next two.
     pub max_connections: usize,
     /// How many half-open connections there may be.
     pub max_syn_received: usize,
@@ -133,9 +133,19 @@ impl Config {
     /// "The delay MUST be less than 0.5 seconds" (RFC 9293 §3.8.6.3, MUST-40).
     const LONGEST_DELAYED_ACK: Duration = Duration::from_millis(499);
 
-    /// The settings with times brought into range.
+    /// Indices of connections have 30 bits.
+    const MOST_ENTRIES: usize = 1 << 30;
+
+    /// The settings with times and limits brought into range.
     pub(crate) fn clamped(mut self) -> Self {
         self.delayed_ack = self.delayed_ack.min(Self::LONGEST_DELAYED_ACK);
+        for limit in [
+            &mut self.max_connections,
+            &mut self.max_syn_received,
+            &mut self.max_time_wait,
+        ] {
+            *limit = (*limit).min(Self::MOST_ENTRIES);
+        }
         self
     }
 

@@ -30,6 +30,9 @@ pub(crate) enum Reply {
     },
 }
 
+/// Answers that an empty queue may have room for.
+const FEW_REPLIES: usize = 64;
+
 /// The stack's surroundings, handed to every step.
 #[derive(Clone, Debug)]
 pub(crate) struct Context<O> {
@@ -179,7 +182,11 @@ impl<O: Observer> Context<O> {
     }
 
     pub(crate) fn pop_reply(&mut self) -> Option<Reply> {
-        self.replies.pop_front()
+        let reply = self.replies.pop_front();
+        if self.replies.is_empty() && self.replies.capacity() > FEW_REPLIES {
+            self.replies = VecDeque::new();
+        }
+        reply
     }
 
     /// How many answers wait.

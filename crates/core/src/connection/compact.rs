@@ -170,7 +170,7 @@ pub(crate) trait Work: Clone + fmt::Debug + 'static {
     const NONE: &'static Self;
 
     /// The same, to begin with.
-    fn new() -> Self;
+    fn fresh() -> Self;
 
     /// Whether it may be forgotten.
     fn is_done(&self) -> bool;
@@ -241,7 +241,7 @@ impl<T: Work> Deref for Lazy<T> {
 
 impl<T: Work> DerefMut for Lazy<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.get_or_insert_with(|| Box::new(T::new()))
+        self.0.get_or_insert_with(|| Box::new(T::fresh()))
     }
 }
 

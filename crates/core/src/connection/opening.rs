@@ -120,7 +120,7 @@ impl Connection {
         } else {
             config.quick_acks.min(ALWAYS_QUICK - 1)
         };
-        let mss = advertised_mss(config, &options, tuple.is_ipv4());
+        let mss = advertised_mss(config, options.max_segment, tuple.is_ipv4());
         Self {
             life,
             tuple,
@@ -165,7 +165,7 @@ impl Connection {
         Options {
             mss: Some(advertised_mss(
                 config,
-                &self.options(),
+                self.options.max_segment(),
                 self.tuple.is_ipv4(),
             )),
             window_scale: scaling,
@@ -214,10 +214,10 @@ impl Connection {
 
 /// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2), or less, if
 /// the application wants less.
-pub(crate) fn advertised_mss(config: &Config, options: &SocketOptions, is_ipv4: bool) -> u16 {
+pub(crate) fn advertised_mss(config: &Config, limit: Option<u16>, is_ipv4: bool) -> u16 {
     let mss = config.mtu.saturating_sub(wire::header_len(is_ipv4));
-    let wanted = options.max_segment.unwrap_or(u16::MAX);
-    u16::try_from(mss).unwrap_or(u16::MAX).min(wanted)
+    let limit = limit.unwrap_or(u16::MAX);
+    u16::try_from(mss).unwrap_or(u16::MAX).min(limit)
 }
 
 /// The shift that lets the whole receive buffer be offered, the largest that may be asked for later included

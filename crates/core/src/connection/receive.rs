@@ -1,8 +1,6 @@
 //! The receiving side: the bytes that wait for the application, those that wait for a hole to fill, the
 //! window we offer and the ACK we owe.
 
-use core::mem;
-
 use super::compact::{Lazy, Work};
 use super::reassembly::Reassembly;
 use super::send::DEFAULT_MSS;
@@ -45,9 +43,9 @@ pub(crate) struct ReceiveWork {
 }
 
 impl ReceiveWork {
-    const fn with(buffer: ByteQueue) -> Self {
+    const fn new() -> Self {
         Self {
-            buffer,
+            buffer: ByteQueue::new(),
             reassembly: Reassembly::new(),
             duplicate: NOTHING,
             urgent: 0,
@@ -56,15 +54,22 @@ impl ReceiveWork {
 }
 
 impl Work for ReceiveWork {
-    const NONE: &'static Self = &Self::with(ByteQueue::new());
+    const NONE: &'static Self = &Self::new();
 
-    fn new() -> Self {
-        Self::with(ByteQueue::new())
+    fn fresh() -> Self {
+        Self::new()
     }
 
     fn renew(&mut self) {
-        self.buffer.clear();
-        *self = Self::with(mem::take(&mut self.buffer));
+        let Self {
+            buffer,
+            reassembly,
+            duplicate,
+            urgent,
+        } = self;
+        buffer.clear();
+        reassembly.clear();
+        (*duplicate, *urgent) = (NOTHING, 0);
     }
 
     fn is_done(&self) -> bool {

@@ -1,6 +1,5 @@
 //! The sending side: what the application wrote, what is in flight, and when more may follow.
 
-use core::mem;
 use core::time::Duration;
 
 use super::compact::{CompactOptions, Lazy, Spares, Work};
@@ -74,10 +73,10 @@ pub(crate) struct SendWork {
 }
 
 impl SendWork {
-    const fn with(buffer: ByteQueue, queue: RetransmissionQueue) -> Self {
+    const fn new() -> Self {
         Self {
-            buffer,
-            queue,
+            buffer: ByteQueue::new(),
+            queue: RetransmissionQueue::new(),
             waiting_since: Instant::ZERO,
             inflation: 0,
             urgent_ahead: 0,
@@ -94,16 +93,35 @@ impl SendWork {
 }
 
 impl Work for SendWork {
-    const NONE: &'static Self = &Self::with(ByteQueue::new(), RetransmissionQueue::new());
+    const NONE: &'static Self = &Self::new();
 
-    fn new() -> Self {
-        Self::with(ByteQueue::new(), RetransmissionQueue::new())
+    fn fresh() -> Self {
+        Self::new()
     }
 
     fn renew(&mut self) {
-        self.buffer.clear();
-        self.queue.clear();
-        *self = Self::with(mem::take(&mut self.buffer), mem::take(&mut self.queue));
+        let Self {
+            buffer,
+            queue,
+            waiting_since,
+            inflation,
+            urgent_ahead,
+            used,
+            used_until,
+            small_end,
+            duplicate_acks,
+            timeouts,
+            probe,
+            urgent,
+            uncorked,
+        } = self;
+        buffer.clear();
+        queue.clear();
+        *waiting_since = Instant::ZERO;
+        (*inflation, *urgent_ahead, *used) = (0, 0, 0);
+        (*used_until, *small_end) = (SeqNumber(0), SeqNumber(0));
+        (*duplicate_acks, *timeouts) = (0, 0);
+        (*probe, *urgent, *uncorked) = (false, false, false);
     }
 
     fn is_done(&self) -> bool {

@@ -387,7 +387,11 @@ impl Connection {
             delayed_ack: config.delayed_ack,
             mss: send.mss,
             peer_mss: send.peer_mss,
-            advertised_mss: advertised_mss(config, &self.options(), self.tuple.is_ipv4()),
+            advertised_mss: advertised_mss(
+                config,
+                self.options.max_segment(),
+                self.tuple.is_ipv4(),
+            ),
             rcv_mss: receive.segment(),
             path_mtu: send.path_mtu,
             window_shifts: (receive.shift, send.shift),

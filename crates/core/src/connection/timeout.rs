@@ -63,9 +63,13 @@ impl Timers {
 }
 
 impl Connection {
-    /// When the next timer fires.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next()
+    /// When the next timer fires, if the wheel does not call earlier anyway. It never holds a deadline later than the
+    /// connection's next. A later one, or none, is left to fire early and be re-armed then: most segments only push
+    /// the deadline out, or take it back for a moment.
+    pub(crate) fn earlier_deadline(&self) -> Option<Instant> {
+        let armed = self.timer.deadline();
+        let next = self.timers.next()?;
+        armed.is_none_or(|armed| next < armed).then_some(next)
     }
 
     /// Fires every timer that is due.

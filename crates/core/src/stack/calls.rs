@@ -228,7 +228,8 @@ impl<O: Observer> Stack<O> {
         }
         let life = self.cx.next_life();
         let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
-        if let Some(Place::TimeWait(index)) = self.find(&tuple).1 {
+        let (hash, holder) = self.find(&tuple);
+        if let Some(Place::TimeWait(index)) = holder {
             iss = self.reconnect(index, iss);
         }
         self.cx.counters.active_opens += 1;
@@ -240,7 +241,6 @@ impl<O: Observer> Stack<O> {
         );
         let connection = Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
         let index = self.connections.insert(connection);
-        let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live += 1);
         self.settle(index);

@@ -134,7 +134,8 @@ impl<O: Observer> Stack<O> {
         let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
         segment.wnd = u16::try_from(options.receive_buffer).unwrap_or(u16::MAX);
         segment.options = Options {
-            mss: (!options.no_options).then(|| advertised_mss(config, &options, tuple.is_ipv4())),
+            mss: (!options.no_options)
+                .then(|| advertised_mss(config, options.max_segment, tuple.is_ipv4())),
             window_scale: entry.peer_shift().map(|_| receive_shift(config, &options)),
             sack_permitted: entry.sack(),
             timestamps: entry.ts_recent().map(|echo| Timestamps {

@@ -82,6 +82,7 @@ pub struct Stack<O: Observer = Silent> {
 }
 
 impl Timed for Arena<Connection> {
+    #[inline]
     fn timer(&mut self, index: u32) -> &mut TimerEntry {
         &mut self[index].timer
     }
