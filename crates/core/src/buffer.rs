@@ -1,6 +1,9 @@
-//! A byte queue that holds no memory while it is empty.
+//! A byte queue that holds little memory while it is empty.
 
 use alloc::collections::VecDeque;
+
+/// Bytes that an empty queue may have room for.
+const LITTLE: usize = 2048;
 
 /// Bytes in order: written at the back, taken at the front.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +12,13 @@ pub(crate) struct ByteQueue {
 }
 
 impl ByteQueue {
+    /// Nothing held, nothing allocated.
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: VecDeque::new(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -60,8 +70,12 @@ impl ByteQueue {
         length
     }
 
+    /// Drops everything, and gives back the memory if it is much.
     pub(crate) fn clear(&mut self) {
-        self.bytes = VecDeque::new();
+        self.bytes.clear();
+        if self.bytes.capacity() > LITTLE {
+            self.bytes = VecDeque::new();
+        }
     }
 }
 
@@ -92,10 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_queue_holds_no_memory() {
+    fn an_empty_queue_holds_little_memory() {
         let mut queue = ByteQueue::default();
         queue.push(&[0; 4096]);
         queue.consume(4096);
-        assert_eq!(queue.bytes.capacity(), 0);
+        assert_eq!(queue.capacity(), 0);
+        queue.push(&[0; 100]);
+        queue.consume(100);
+        assert!((100..=LITTLE).contains(&queue.capacity()));
     }
 }

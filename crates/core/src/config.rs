@@ -22,7 +22,7 @@ pub struct Config {
     pub time_wait_window: u16,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
-    /// How many connections there may be, TIME-WAIT and half-open ones not counted.
+    /// How many connections there may be, TIME-WAIT and half-open ones not counted: at most 2^30, like the next two.
     pub max_connections: usize,
     /// How many half-open connections there may be.
     pub max_syn_received: usize,
@@ -133,19 +133,34 @@ impl Config {
     /// "The delay MUST be less than 0.5 seconds" (RFC 9293 §3.8.6.3, MUST-40).
     const LONGEST_DELAYED_ACK: Duration = Duration::from_millis(499);
 
-    /// The settings with times brought into range.
+    /// Indices of connections have 30 bits.
+    const MOST_ENTRIES: usize = 1 << 30;
+
+    /// The settings with times and limits brought into range.
     pub(crate) fn clamped(mut self) -> Self {
         self.delayed_ack = self.delayed_ack.min(Self::LONGEST_DELAYED_ACK);
+        for limit in [
+            &mut self.max_connections,
+            &mut self.max_syn_received,
+            &mut self.max_time_wait,
+        ] {
+            *limit = (*limit).min(Self::MOST_ENTRIES);
+        }
         self
     }
 
     /// How IP is to treat what a socket sends, or what the stack sends for none.
     pub(crate) fn treatment(&self, socket: Option<&SocketOptions>) -> Treatment {
-        let ttl = socket.and_then(|options| options.ttl).unwrap_or(self.ttl);
+        let class = socket.map_or(0, |options| options.traffic_class);
+        self.treatment_of(socket.and_then(|options| options.ttl), class)
+    }
+
+    /// The same, by the two options that matter.
+    pub(crate) fn treatment_of(&self, ttl: Option<u8>, traffic_class: u8) -> Treatment {
         Treatment {
-            hop_limit: ttl.max(1),
+            hop_limit: ttl.unwrap_or(self.ttl).max(1),
             // RFC 3168 §5: the lower two bits would say that ECN is understood.
-            traffic_class: socket.map_or(0, |options| options.traffic_class & 0xfc),
+            traffic_class: traffic_class & 0xfc,
         }
     }
 }
@@ -196,7 +211,8 @@ impl Default for KeepAlive {
     }
 }
 
-/// The options of a socket. Accepted connections inherit them from their listener.
+/// The options of a socket. Accepted connections inherit them from their listener. Times are kept in milliseconds,
+/// rounded up, and no longer than 49 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// Sends small segments at once, without Nagle's algorithm (RFC 9293 §3.7.4).

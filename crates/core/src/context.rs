@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 
+use crate::connection::{Exit, Spare};
 use crate::counters::Counters;
 use crate::observe::{
     Cause, Direction, Discard, DiscardReason, LifeId, Observer, Refusal, RefusalReason,
@@ -29,6 +30,9 @@ pub(crate) enum Reply {
     },
 }
 
+/// Answers that an empty queue may have room for.
+const FEW_REPLIES: usize = 64;
+
 /// The stack's surroundings, handed to every step.
 #[derive(Clone, Debug)]
 pub(crate) struct Context<O> {
@@ -39,6 +43,9 @@ pub(crate) struct Context<O> {
     pub(crate) counters: Counters,
     replies: VecDeque<Reply>,
     challenges: ChallengeBudget,
+    pub(crate) spares: Spare,
+    /// Who has just left its state, and how.
+    exit: Option<(LifeId, Exit)>,
     lives: u32,
     listeners: u32,
 }
@@ -53,6 +60,8 @@ impl<O: Observer> Context<O> {
             counters: Counters::default(),
             replies: VecDeque::new(),
             challenges: ChallengeBudget::default(),
+            spares: Spare::new(),
+            exit: None,
             lives: 0,
             listeners: 0,
         }
@@ -90,6 +99,19 @@ impl<O: Observer> Context<O> {
             at: self.now,
         };
         self.observer.transition(&event);
+    }
+
+    /// A connection leaves its state. The stack acts on it before another is touched.
+    pub(crate) fn leave(&mut self, life: LifeId, exit: Exit) {
+        debug_assert!(self.exit.is_none(), "one exit after the other");
+        self.exit = Some((life, exit));
+    }
+
+    /// How this connection has left its state, if that has just happened.
+    pub(crate) fn take_exit(&mut self, life: LifeId) -> Option<Exit> {
+        self.exit
+            .take_if(|(left, _)| *left == life)
+            .map(|(_, exit)| exit)
     }
 
     pub(crate) fn discard(
@@ -160,7 +182,11 @@ impl<O: Observer> Context<O> {
     }
 
     pub(crate) fn pop_reply(&mut self) -> Option<Reply> {
-        self.replies.pop_front()
+        let reply = self.replies.pop_front();
+        if self.replies.is_empty() && self.replies.capacity() > FEW_REPLIES {
+            self.replies = VecDeque::new();
+        }
+        reply
     }
 
     /// How many answers wait.

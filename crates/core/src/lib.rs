@@ -13,6 +13,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod arena;
 mod buffer;
 mod config;
 mod congestion;

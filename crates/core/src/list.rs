@@ -1,4 +1,4 @@
-//! First-in, first-out lists threaded through the elements of a slab.
+//! First-in, first-out lists threaded through the elements of an arena.
 //!
 //! An element carries its [`Links`]; a [`List`] is only two ends and a length, so an element leaves
 //! from the middle in O(1) and nothing is allocated. An element with several `Links` fields is in as
@@ -100,6 +100,24 @@ impl List {
         self.len += 1;
     }
 
+    /// Adds an element, which is in no list yet, at the front.
+    pub(crate) fn push_front(&mut self, store: &mut impl Linked, index: u32) {
+        debug_assert!(
+            *store.links(index) == Links::default() && self.head != index,
+            "an element is in one list at a time"
+        );
+        *store.links(index) = Links {
+            prev: NONE,
+            next: self.head,
+        };
+        match self.head {
+            NONE => self.tail = index,
+            first => store.links(first).prev = index,
+        }
+        self.head = index;
+        self.len += 1;
+    }
+
     /// Takes the element that has waited longest.
     pub(crate) fn pop_front(&mut self, store: &mut impl Linked) -> Option<u32> {
         let index = self.front()?;
@@ -192,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_as_a_queue(steps in prop::collection::vec((0u8..3, 0u32..16), 0..200)) {
+        fn behaves_as_a_queue(steps in prop::collection::vec((0u8..4, 0u32..16), 0..200)) {
             let mut store = Plain(vec![Links::default(); 16]);
             let (mut list, mut model) = (List::new(), VecDeque::new());
             for (step, index) in steps {
@@ -201,7 +219,11 @@ mod tests {
                         list.push_back(&mut store, index);
                         model.push_back(index);
                     }
-                    1 => {
+                    1 if !model.contains(&index) => {
+                        list.push_front(&mut store, index);
+                        model.push_front(index);
+                    }
+                    2 => {
                         let held = model.contains(&index);
                         prop_assert_eq!(list.remove(&mut store, index), held);
                         model.retain(|&other| other != index);

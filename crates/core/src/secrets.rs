@@ -44,8 +44,8 @@ impl Secrets {
     }
 
     /// The key of the connection table.
-    pub(crate) fn table_hash(&self, tuple: &FourTuple) -> u64 {
-        keyed(&self.hash, &tuple.to_bytes())
+    pub(crate) fn table_hash(&self, tuple: &FourTuple) -> u32 {
+        keyed(&self.hash, &tuple.to_bytes()) as u32
     }
 
     /// ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 µs clock (RFC 6528 §3).

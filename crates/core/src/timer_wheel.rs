@@ -10,8 +10,8 @@
 //! Eight levels hold every [`Instant`]: nothing wraps, and no deadline is too far away.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::array;
+use core::fmt;
 
 use crate::Instant;
 use crate::list::{Linked, Links, List};
@@ -26,10 +26,13 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const LEVELS: usize = 8;
 /// The place of a key without a deadline.
 const NOWHERE: u16 = u16::MAX;
+/// Bits of an entry's word that are the place; the rest is the tick.
+const PLACE_BITS: u32 = 16;
 
 const _: () = assert!(LAST_TICK >> (SLOT_BITS * LEVELS as u32) == 0);
+const _: () = assert!(LAST_TICK >> (u64::BITS - PLACE_BITS) == 0);
 
-/// The deadlines of all connections, by slot index.
+/// The deadlines of all connections, by slot index. Each key's own [`TimerEntry`] lies with its connection.
 ///
 /// A deadline is rounded up to a whole tick, so a key never expires early.
 #[derive(Clone, Debug)]
@@ -39,25 +42,63 @@ pub(crate) struct TimerWheel {
     /// One bit for each slot that holds a key.
     occupied: [u64; LEVELS],
     lists: Box<[List; LEVELS * SLOTS]>,
-    entries: Entries,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    tick: u64,
+/// A key's deadline and its neighbours in the wheel.
+#[derive(Clone, Copy)]
+pub(crate) struct TimerEntry {
+    /// The tick, and the index of its list in `lists`.
+    tick_and_place: u64,
     links: Links,
-    /// The index of its list in `lists`.
-    place: u16,
 }
 
-const _: () = assert!(size_of::<Entry>() <= 24);
+const _: () = assert!(size_of::<TimerEntry>() == 16);
 
-#[derive(Clone, Debug)]
-struct Entries(Vec<Entry>);
+impl Default for TimerEntry {
+    fn default() -> Self {
+        Self {
+            tick_and_place: u64::from(NOWHERE),
+            links: Links::NONE,
+        }
+    }
+}
 
-impl Linked for Entries {
-    fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index as usize].links
+impl fmt::Debug for TimerEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.deadline().fmt(f)
+    }
+}
+
+impl TimerEntry {
+    /// The deadline, as rounded up.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        (self.place() != NOWHERE).then(|| Instant::from_millis(self.tick()))
+    }
+
+    fn tick(&self) -> u64 {
+        self.tick_and_place >> PLACE_BITS
+    }
+
+    fn place(&self) -> u16 {
+        self.tick_and_place as u16
+    }
+
+    fn set(&mut self, tick: u64, place: u16) {
+        self.tick_and_place = tick << PLACE_BITS | u64::from(place);
+    }
+}
+
+/// Where the entries lie.
+pub(crate) trait Timed {
+    /// The entry of a key, which exists.
+    fn timer(&mut self, key: u32) -> &mut TimerEntry;
+}
+
+struct TimerLinks<'a, T>(&'a mut T);
+
+impl<T: Timed> Linked for TimerLinks<'_, T> {
+    fn links(&mut self, key: u32) -> &mut Links {
+        &mut self.0.timer(key).links
     }
 }
 
@@ -68,28 +109,29 @@ impl TimerWheel {
             reached: start.as_nanos() / TICK,
             occupied: [0; LEVELS],
             lists: Box::new(array::from_fn(|_| List::new())),
-            entries: Entries(Vec::new()),
         }
     }
 
     /// Gives `key` its one deadline, instead of any it had. A deadline in the past expires at the
     /// next call of [`expired`](Self::expired).
-    pub(crate) fn set(&mut self, key: u32, deadline: Instant) {
-        self.unlink(key);
+    pub(crate) fn set(&mut self, timed: &mut impl Timed, key: u32, deadline: Instant) {
+        self.clear(timed, key);
         let tick = deadline.as_nanos().div_ceil(TICK).min(LAST_TICK);
-        self.entry(key).tick = tick;
-        self.link(key, tick);
+        self.link(timed, key, tick);
     }
 
     /// Takes `key`'s deadline away, if it has one.
-    pub(crate) fn clear(&mut self, key: u32) {
-        self.unlink(key);
-    }
-
-    /// `key`'s deadline, as rounded up.
-    pub(crate) fn deadline(&self, key: u32) -> Option<Instant> {
-        let entry = self.entries.0.get(key as usize)?;
-        (entry.place != NOWHERE).then(|| Instant::from_millis(entry.tick))
+    pub(crate) fn clear(&mut self, timed: &mut impl Timed, key: u32) {
+        let entry = timed.timer(key);
+        if entry.place() == NOWHERE {
+            return;
+        }
+        let place = usize::from(entry.place());
+        entry.set(entry.tick(), NOWHERE);
+        self.lists[place].remove(&mut TimerLinks(timed), key);
+        if self.lists[place].is_empty() {
+            self.occupied[place / SLOTS] &= !(1 << (place % SLOTS));
+        }
     }
 
     /// When to call [`expired`](Self::expired) next: never later than the first deadline (or than
@@ -103,16 +145,16 @@ impl TimerWheel {
     /// Takes one key whose deadline is not after `now`, the earliest first; `None` when no more has.
     /// Keys may be set and cleared between calls; one set to a moment not after `now` expires in the
     /// same round. Time that goes backwards stands still.
-    pub(crate) fn expired(&mut self, now: Instant) -> Option<u32> {
+    pub(crate) fn expired(&mut self, timed: &mut impl Timed, now: Instant) -> Option<u32> {
         let now = now.as_nanos() / TICK;
         while let Some((place, tick)) = self.first_slot()
             && tick <= now
         {
             self.reached = tick;
             if place < SLOTS {
-                return self.pop(place);
+                return self.pop(timed, place);
             }
-            self.cascade(place);
+            self.cascade(timed, place);
         }
         self.reached = self.reached.max(now);
         None
@@ -128,54 +170,27 @@ impl TimerWheel {
     }
 
     /// Moves the keys of a slot whose time has come to the levels below.
-    fn cascade(&mut self, place: usize) {
-        while let Some(key) = self.pop(place) {
-            self.link(key, self.entries.0[key as usize].tick);
+    fn cascade(&mut self, timed: &mut impl Timed, place: usize) {
+        while let Some(key) = self.pop(timed, place) {
+            let tick = timed.timer(key).tick();
+            self.link(timed, key, tick);
         }
     }
 
-    fn pop(&mut self, place: usize) -> Option<u32> {
+    fn pop(&mut self, timed: &mut impl Timed, place: usize) -> Option<u32> {
         let key = self.lists[place].front()?;
-        self.unlink(key);
+        self.clear(timed, key);
         Some(key)
     }
 
-    fn link(&mut self, key: u32, tick: u64) {
-        let tick = tick.max(self.reached);
-        let level = level_of(tick ^ self.reached);
-        let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
+    fn link(&mut self, timed: &mut impl Timed, key: u32, tick: u64) {
+        let from = tick.max(self.reached);
+        let level = level_of(from ^ self.reached);
+        let slot = (from >> (SLOT_BITS * level as u32)) as usize % SLOTS;
         let place = level * SLOTS + slot;
-        self.lists[place].push_back(&mut self.entries, key);
+        self.lists[place].push_back(&mut TimerLinks(timed), key);
         self.occupied[level] |= 1 << slot;
-        self.entries.0[key as usize].place = place as u16;
-    }
-
-    fn unlink(&mut self, key: u32) {
-        let Some(entry) = self.entries.0.get_mut(key as usize) else {
-            return;
-        };
-        if entry.place == NOWHERE {
-            return;
-        }
-        let place = usize::from(entry.place);
-        entry.place = NOWHERE;
-        self.lists[place].remove(&mut self.entries, key);
-        if self.lists[place].is_empty() {
-            self.occupied[place / SLOTS] &= !(1 << (place % SLOTS));
-        }
-    }
-
-    fn entry(&mut self, key: u32) -> &mut Entry {
-        const VACANT: Entry = Entry {
-            tick: 0,
-            links: Links::NONE,
-            place: NOWHERE,
-        };
-        let index = key as usize;
-        if index >= self.entries.0.len() {
-            self.entries.0.resize(index + 1, VACANT);
-        }
-        &mut self.entries.0[index]
+        timed.timer(key).set(tick, place as u16);
     }
 }
 
@@ -201,13 +216,57 @@ mod tests {
         Instant::from_millis(millis)
     }
 
-    fn drain(wheel: &mut TimerWheel, now: Instant) -> Vec<u32> {
-        core::iter::from_fn(|| wheel.expired(now)).collect()
+    #[derive(Default)]
+    struct Entries([TimerEntry; 26]);
+
+    impl Timed for Entries {
+        fn timer(&mut self, key: u32) -> &mut TimerEntry {
+            &mut self.0[key as usize]
+        }
+    }
+
+    /// A wheel with the entries of 26 keys.
+    struct Clock {
+        wheel: TimerWheel,
+        entries: Entries,
+    }
+
+    impl Clock {
+        fn new(start: Instant) -> Self {
+            Self {
+                wheel: TimerWheel::new(start),
+                entries: Entries::default(),
+            }
+        }
+
+        fn set(&mut self, key: u32, deadline: Instant) {
+            self.wheel.set(&mut self.entries, key, deadline);
+        }
+
+        fn clear(&mut self, key: u32) {
+            self.wheel.clear(&mut self.entries, key);
+        }
+
+        fn deadline(&self, key: u32) -> Option<Instant> {
+            self.entries.0[key as usize].deadline()
+        }
+
+        fn expired(&mut self, now: Instant) -> Option<u32> {
+            self.wheel.expired(&mut self.entries, now)
+        }
+
+        fn next_deadline(&self) -> Option<Instant> {
+            self.wheel.next_deadline()
+        }
+    }
+
+    fn drain(clock: &mut Clock, now: Instant) -> Vec<u32> {
+        core::iter::from_fn(|| clock.expired(now)).collect()
     }
 
     #[test]
     fn a_key_never_expires_early() {
-        let mut wheel = TimerWheel::new(Instant::from_nanos(300));
+        let mut wheel = Clock::new(Instant::from_nanos(300));
         wheel.set(3, Instant::from_nanos(1_000_001));
         assert_eq!(wheel.deadline(3), Some(ms(2)));
         assert_eq!(wheel.next_deadline(), Some(ms(2)));
@@ -219,19 +278,19 @@ mod tests {
 
     #[test]
     fn a_deadline_is_replaced_and_cleared() {
-        let mut wheel = TimerWheel::new(ms(0));
+        let mut wheel = Clock::new(ms(0));
         wheel.set(0, ms(10));
         wheel.set(1, ms(10));
         wheel.set(0, ms(5000));
         wheel.clear(1);
-        wheel.clear(77);
+        wheel.clear(25);
         assert_eq!(wheel.expired(ms(4999)), None);
         assert_eq!(drain(&mut wheel, ms(5000)), [0]);
     }
 
     #[test]
     fn years_pass_in_one_step() {
-        let mut wheel = TimerWheel::new(ms(7));
+        let mut wheel = Clock::new(ms(7));
         wheel.set(0, ms(500 * YEAR));
         wheel.set(1, ms(1 << 32));
         wheel.set(2, Instant::from_nanos(u64::MAX));
@@ -243,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_past_expires_at_once_also_when_set_while_expiring() {
-        let mut wheel = TimerWheel::new(ms(1000));
+        let mut wheel = Clock::new(ms(1000));
         wheel.set(0, ms(1));
         assert_eq!(wheel.next_deadline(), Some(ms(1000)));
         assert_eq!(wheel.expired(ms(1000)), Some(0));
@@ -285,7 +344,7 @@ mod tests {
 
     /// The wheel beside a map from key to tick.
     struct Twin {
-        wheel: TimerWheel,
+        wheel: Clock,
         model: BTreeMap<u32, u64>,
         now: u64,
     }
@@ -337,7 +396,7 @@ mod tests {
             start in 0..(1u64 << 34) * TICK,
             steps in prop::collection::vec(step(), 0..120),
         ) {
-            let wheel = TimerWheel::new(Instant::from_nanos(start));
+            let wheel = Clock::new(Instant::from_nanos(start));
             let mut twin = Twin { wheel, model: BTreeMap::new(), now: start };
             for step in steps {
                 match step {

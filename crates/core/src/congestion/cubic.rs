@@ -4,6 +4,7 @@
 //! bytes/ms³. Not here: HyStart++ (RFC 9406), and undoing a reduction found to be spurious
 //! (RFC 9438 §4.9).
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::CongestionControl;
@@ -22,7 +23,8 @@ pub(crate) struct Cubic {
     w_max: u32,
     /// cwnd before the last reduction.
     cwnd_prior: u32,
-    epoch: Option<Epoch>,
+    /// Only once a loss or the path's capacity has ended slow start.
+    epoch: Option<Box<Epoch>>,
 }
 
 /// A stage of congestion avoidance.
@@ -55,6 +57,11 @@ impl Cubic {
         }
     }
 
+    /// Bytes on the heap.
+    pub(super) fn bytes_held(&self) -> usize {
+        self.epoch.as_ref().map_or(0, |_| size_of::<Epoch>())
+    }
+
     /// A window made smaller from outside begins a new stage, where the curve meets it.
     fn change(&mut self, change: impl FnOnce(&mut Window)) {
         let before = self.window.cwnd;
@@ -72,11 +79,11 @@ impl Cubic {
     }
 
     fn avoid_congestion(&mut self, now: Instant, acked: u32, srtt: Duration) {
-        let Window { cwnd, mss, .. } = self.window;
+        let (cwnd, mss) = (self.window.cwnd, self.window.mss());
         let w_max = self.w_max;
         let epoch = self
             .epoch
-            .get_or_insert_with(|| Epoch::new(now, cwnd, w_max, mss));
+            .get_or_insert_with(|| Box::new(Epoch::new(now, cwnd, w_max, mss)));
         let acked = acked.min(cwnd);
         epoch.advance_reno(acked, cwnd, mss, self.cwnd_prior);
         let bytes = if epoch.w_cubic(Duration::ZERO, mss) < epoch.w_est {

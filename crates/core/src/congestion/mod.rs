@@ -65,6 +65,18 @@ pub(crate) enum Congestion {
     NewReno(NewReno),
 }
 
+const _: () = assert!(size_of::<Congestion>() == 32);
+
+impl Congestion {
+    /// Bytes on the heap.
+    pub(crate) fn bytes_held(&self) -> usize {
+        match self {
+            Self::Cubic(cubic) => cubic.bytes_held(),
+            Self::NewReno(_) => 0,
+        }
+    }
+}
+
 impl Congestion {
     /// `algorithm` with an initial window of `initial` segments of `mss`.
     pub(crate) fn new(algorithm: Algorithm, mss: u32, initial: u8) -> Self {

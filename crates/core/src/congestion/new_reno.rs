@@ -30,7 +30,7 @@ impl NewReno {
         self.bytes_acked = self.bytes_acked.saturating_add(acked.min(cwnd));
         if self.bytes_acked >= cwnd {
             self.bytes_acked -= cwnd;
-            self.window.grow(self.window.mss);
+            self.window.grow(self.window.mss());
         }
     }
 }

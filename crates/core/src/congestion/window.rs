@@ -1,21 +1,23 @@
 //! What every controller has in common: the variables of RFC 5681 and how events set them.
 
+use core::num::NonZeroU8;
+
 use super::initial_window;
 
 /// No window is larger: RFC 7323 §2.3 lets a peer advertise less than 1 GiB.
 pub(super) const LARGEST: u32 = 1 << 30;
 
 /// The largest segment the option of RFC 9293 §3.2 can announce.
-const LARGEST_MSS: u32 = 65_535;
+const LARGEST_MSS: u32 = u16::MAX as u32;
 
 /// cwnd, ssthresh and SMSS.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) cwnd: u32,
     pub(super) ssthresh: u32,
-    pub(super) mss: u32,
+    mss: u16,
     /// How many segments IW is.
-    initial: u8,
+    initial: NonZeroU8,
 }
 
 impl Window {
@@ -25,9 +27,13 @@ impl Window {
             cwnd: initial_window(mss, initial),
             // RFC 5681 §3.1: "to the size of the largest possible advertised window".
             ssthresh: LARGEST,
-            mss,
-            initial,
+            mss: mss as u16,
+            initial: NonZeroU8::new(initial).unwrap_or(NonZeroU8::MIN),
         }
+    }
+
+    pub(super) fn mss(&self) -> u32 {
+        self.mss.into()
     }
 
     /// A connection that has not grown yet gets the initial window for `mss`. Later, smaller
@@ -35,14 +41,14 @@ impl Window {
     /// (RFC 5681 §3.1).
     pub(super) fn set_mss(&mut self, mss: u32) {
         let mss = mss.clamp(1, LARGEST_MSS);
-        if self.cwnd == initial_window(self.mss, self.initial) {
-            self.cwnd = initial_window(mss, self.initial);
-        } else if mss < self.mss {
+        if self.cwnd == initial_window(self.mss(), self.initial.get()) {
+            self.cwnd = initial_window(mss, self.initial.get());
+        } else if mss < self.mss() {
             let segments = u64::from(self.cwnd) * u64::from(mss);
             self.cwnd = (segments / u64::from(self.mss)) as u32;
         }
         self.cwnd = self.cwnd.max(mss);
-        self.mss = mss;
+        self.mss = mss as u16;
     }
 
     /// Below ssthresh, grows by the bytes acknowledged; answers how many were acknowledged beyond.
@@ -63,23 +69,23 @@ impl Window {
 
     /// ssthresh becomes `target`, but at least two segments (RFC 5681 §3.1, equation 4).
     pub(super) fn reduce_ssthresh(&mut self, target: u32) {
-        self.ssthresh = target.clamp(2 * self.mss, LARGEST);
+        self.ssthresh = target.clamp(2 * self.mss(), LARGEST);
     }
 
     /// LW, the loss window: one segment (RFC 5681 §3.1).
     pub(super) fn collapse(&mut self) {
-        self.cwnd = self.mss;
+        self.cwnd = self.mss();
     }
 
     /// RW, the restart window: never more than cwnd (RFC 5681 §4.1).
     pub(super) fn restart(&mut self, restart_window: u32) {
-        self.cwnd = self.cwnd.min(restart_window.max(self.mss));
+        self.cwnd = self.cwnd.min(restart_window.max(self.mss()));
     }
 
     /// cwnd = min (ssthresh, max(FlightSize, SMSS) + SMSS) (RFC 6582 §3.2 step 3).
     pub(super) fn recovered(&mut self, flight: u32) {
-        let burst_free = flight.max(self.mss).saturating_add(self.mss);
-        self.cwnd = self.ssthresh.min(burst_free).max(self.mss);
+        let burst_free = flight.max(self.mss()).saturating_add(self.mss());
+        self.cwnd = self.ssthresh.min(burst_free).max(self.mss());
     }
 }
 

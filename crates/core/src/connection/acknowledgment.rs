@@ -57,14 +57,16 @@ impl Connection {
                 && block.right.precedes_or_is(snd.nxt)
         };
         let blocks = segment.options.sack.iter().filter(is_sane);
-        blocks.map(|block| self.send.queue.mark_sacked(block)).sum()
+        blocks
+            .map(|block| self.send.busy.queue.mark_sacked(block))
+            .sum()
     }
 
     /// RFC 6675 §5: what the blocks show to be lost is sent again; the first loss begins recovery.
     fn find_lost_by_sack<O: Observer>(&mut self, cx: &mut Context<O>) {
         let mss = u32::from(self.send.mss);
         if !matches!(self.send.recovery, Recovery::Loss { .. })
-            && self.send.queue.mark_lost_by_sack(mss)
+            && self.send.busy.queue.mark_lost_by_sack(mss)
             && self.send.recovery == Recovery::Open
         {
             self.begin_recovery(cx);
@@ -80,13 +82,13 @@ impl Connection {
         let send = &mut self.send;
         send.recovery = Recovery::Fast { recover: snd.nxt };
         send.congestion.on_congestion(cx.now, snd.nxt - snd.una);
-        send.queue.mark_first_lost();
-        send.inflation = if send.sack {
+        send.busy.queue.mark_first_lost();
+        send.busy.inflation = if send.sack {
             0
         } else {
             3 * u32::from(send.mss)
         };
-        send.urgent = true;
+        send.busy.urgent = true;
     }
 
     /// In FIN-WAIT-2 there is nothing left to acknowledge; the limits are the same.
@@ -133,29 +135,29 @@ impl Connection {
         let controls = u32::from(old.syn_unacked())
             + u32::from(fin.is_some_and(|fin| fin.precedes(segment.ack)));
         let data = acked - controls;
-        self.send.buffer.consume(data as usize);
-        self.send.urgent_ahead = self.send.urgent_ahead.saturating_sub(data);
-        let sacked = self.send.queue.sacked();
-        let taken = self.send.queue.acknowledge(segment.ack);
+        self.send.busy.buffer.consume(data as usize);
+        self.send.busy.urgent_ahead = self.send.busy.urgent_ahead.saturating_sub(data);
+        let sacked = self.send.busy.queue.sacked();
+        let taken = self.send.busy.queue.acknowledge(segment.ack);
         let known = if self.send.sack {
-            sacked - self.send.queue.sacked()
+            sacked - self.send.busy.queue.sacked()
         } else {
-            u32::from(self.send.duplicate_acks) * u32::from(self.send.mss)
+            u32::from(self.send.busy.duplicate_acks) * u32::from(self.send.mss)
         };
         self.measure(now, segment, taken.sent_at);
-        let resent = old.syn_unacked() && self.send.timeouts > 0 && taken.sent_at.is_none();
+        let resent = old.syn_unacked() && self.send.busy.timeouts > 0 && taken.sent_at.is_none();
         if resent && !self.first_syn_sufficed(cx, segment) {
             self.send.rtt.syn_was_retransmitted();
             self.send.start_with_one_segment();
         }
-        if old.syn_unacked() && !self.receive.buffer.is_empty() {
+        if old.syn_unacked() && !self.receive.busy.buffer.is_empty() {
             self.readiness |= Readiness::READABLE; // data that came on a crossing SYN
         }
-        self.send.timeouts = 0;
+        self.send.busy.timeouts = 0;
         // A probe that fell due and was not sent yet may have nothing left to repeat.
-        self.send.probe = false;
-        self.send.duplicate_acks = 0;
-        self.send.waiting_since = now;
+        self.send.busy.probe = false;
+        self.send.busy.duplicate_acks = 0;
+        self.send.busy.waiting_since = now;
         self.history.bytes_acked += u64::from(data);
         if data > 0 {
             self.readiness |= Readiness::WRITABLE;
@@ -204,21 +206,22 @@ impl Connection {
         match send.recovery {
             Recovery::Fast { recover } if ack.precedes(recover) => {
                 // Partial ACK: the next hole is lost too, unless it was filled again already.
-                if !send.queue.first_was_resent() {
-                    send.queue.mark_first_lost();
-                    send.urgent = true;
+                if !send.busy.queue.first_was_resent() {
+                    send.busy.queue.mark_first_lost();
+                    send.busy.urgent = true;
                 }
                 let mss = u32::from(send.mss);
-                send.inflation = send.inflation.saturating_sub(data);
+                send.busy.inflation = send.busy.inflation.saturating_sub(data);
                 if data >= mss && !send.sack {
-                    send.inflation += mss;
+                    send.busy.inflation += mss;
                 }
             }
             Recovery::Fast { .. } => {
                 send.recovery = Recovery::Open;
-                send.inflation = 0;
+                send.busy.inflation = 0;
                 if !send.sack {
-                    send.congestion.on_recovered(now, send.queue.outstanding());
+                    send.congestion
+                        .on_recovered(now, send.busy.queue.outstanding());
                 }
             }
             Recovery::Loss { recover } => {
@@ -230,7 +233,7 @@ impl Connection {
                 send.congestion.on_ack(now, data, send.rtt.srtt(), true);
             }
             Recovery::Open => {
-                send.inflation = 0;
+                send.busy.inflation = 0;
                 let used = send.is_window_used();
                 send.congestion.on_ack(now, news, send.rtt.srtt(), used);
             }
@@ -252,20 +255,20 @@ impl Connection {
         };
         let same = segment.is_empty() && wnd == snd.wnd;
         let duplicate = if self.send.sack { news > 0 } else { same };
-        if !duplicate || self.send.queue.is_empty() || snd.wnd == 0 || snd.syn_unacked() {
+        if !duplicate || self.send.busy.queue.is_empty() || snd.wnd == 0 || snd.syn_unacked() {
             return;
         }
         let send = &mut self.send;
         let mss = u32::from(send.mss);
-        send.duplicate_acks = send.duplicate_acks.saturating_add(1);
+        send.busy.duplicate_acks = send.busy.duplicate_acks.saturating_add(1);
         match send.recovery {
             Recovery::Fast { .. } if send.sack => {}
-            Recovery::Fast { .. } => send.inflation = send.inflation.saturating_add(mss),
+            Recovery::Fast { .. } => send.busy.inflation = send.busy.inflation.saturating_add(mss),
             // RFC 6582 §3.2: what went out before the timeout may still draw duplicates.
             Recovery::Loss { .. } => {}
-            Recovery::Open if send.duplicate_acks >= 3 => self.begin_recovery(cx),
+            Recovery::Open if send.busy.duplicate_acks >= 3 => self.begin_recovery(cx),
             Recovery::Open if send.sack => {}
-            Recovery::Open => send.inflation = u32::from(send.duplicate_acks) * mss, // RFC 3042
+            Recovery::Open => send.busy.inflation = u32::from(send.busy.duplicate_acks) * mss, // RFC 3042
         }
     }
 
@@ -284,20 +287,20 @@ impl Connection {
         snd.update_window(wnd, segment.seq, segment.ack);
         if before == 0 && wnd > 0 {
             // The window opens: what waited goes on, with its own timer.
-            self.send.probe = false;
-            self.send.timeouts = 0;
+            self.send.busy.probe = false;
+            self.send.busy.timeouts = 0;
             self.send.rtt.reset_back_off();
-            self.send.waiting_since = now;
-            if !self.send.queue.is_empty() {
-                self.send.queue.mark_all_lost();
-                self.send.urgent = true;
+            self.send.busy.waiting_since = now;
+            if !self.send.busy.queue.is_empty() {
+                self.send.busy.queue.mark_all_lost();
+                self.send.busy.urgent = true;
             }
             self.arm_retransmission(now);
         } else if wnd == 0 {
             // RFC 9293 §3.8.6.1: the connection stays as long as its probes are answered, but not for ever
             // when nobody owns it any more.
             if self.owner != Owner::Nobody {
-                self.send.timeouts = self.send.timeouts.min(1);
+                self.send.busy.timeouts = self.send.busy.timeouts.min(1);
             }
             if !self.timers.retransmit.is_set() {
                 self.arm_retransmission(now);

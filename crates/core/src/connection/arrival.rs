@@ -266,7 +266,7 @@ impl Connection {
                 open.snd.una.precedes(segment.ack) && segment.ack.precedes_or_is(open.snd.nxt);
             if !acceptable {
                 self.discard(cx, DiscardReason::AckUnacceptable);
-                cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
+                cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options()));
                 return None;
             }
             self.transition(cx, Cause::AckOfSyn, State::syn_acked);
@@ -296,8 +296,8 @@ impl Connection {
         if !segment.payload.is_empty() {
             if self.has_no_reader() {
                 let reason = ResetReason::DataAfterClose;
-                let options = Some(&self.options);
-                cx.reset(Some(self.life), rst_for(segment), reason, options);
+                let options = self.options();
+                cx.reset(Some(self.life), rst_for(segment), reason, Some(&options));
                 self.end(cx, Cause::DataAfterClose);
                 return None;
             }
@@ -333,6 +333,7 @@ impl Connection {
             return;
         };
         let in_order = seq == rcv.nxt;
+        self.receive.busy.begin(&mut cx.spares.receive);
         match self.receive.take(rcv, seq, data) {
             None => self.discard(cx, DiscardReason::ReassemblyFull),
             Some(taken) => {
@@ -391,7 +392,7 @@ impl Connection {
         }
         if has_ack && !acceptable {
             self.discard(cx, DiscardReason::AckUnacceptable);
-            cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options));
+            cx.reset_for(segment, ResetReason::AckUnacceptable, Some(&self.options()));
             return None;
         }
         if !segment.has(Flags::SYN) {
@@ -452,9 +453,9 @@ impl Connection {
 
     /// Our SYN goes out again, now as a SYN,ACK, with a patience of its own.
     fn answer_simultaneous_syn(&mut self, now: Instant) {
-        self.send.queue.mark_all_lost();
-        self.send.urgent = true;
-        self.send.timeouts = 0;
+        self.send.busy.queue.mark_all_lost();
+        self.send.busy.urgent = true;
+        self.send.busy.timeouts = 0;
         self.send.rtt.reset_back_off();
         self.arm_retransmission(now);
     }

@@ -1,5 +1,6 @@
 //! What the application asks of a connection (RFC 9293 §3.9.1, §3.10).
 
+use super::compact::CompactOptions;
 use super::state::State;
 use super::timeout::Deadline;
 use super::{Call, CallResult, Connection, LastCall, Owner};
@@ -46,8 +47,8 @@ impl Connection {
     fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
             let most = into.len().min(self.receive.readable_at_once());
-            let length = self.receive.buffer.read(&mut into[..most]);
-            self.receive.urgent = self.receive.urgent.saturating_sub(length as u32);
+            let length = self.receive.busy.buffer.read(&mut into[..most]);
+            self.receive.busy.urgent = self.receive.busy.urgent.saturating_sub(length as u32);
             return Ok(length);
         }
         self.read_nothing()
@@ -75,7 +76,7 @@ impl Connection {
     pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
             let most = into.len().min(self.receive.readable_at_once());
-            return Ok(self.receive.buffer.peek(&mut into[..most]));
+            return Ok(self.receive.busy.buffer.peek(&mut into[..most]));
         }
         self.read_nothing()
     }
@@ -96,7 +97,7 @@ impl Connection {
     }
 
     fn has_bytes_to_deliver(&self) -> bool {
-        !self.receive.buffer.is_empty() && self.may_deliver()
+        !self.receive.busy.buffer.is_empty() && self.may_deliver()
     }
 
     /// Whether a write would find room or an error, and whether a connect is over.
@@ -123,10 +124,10 @@ impl Connection {
     /// SEND (RFC 9293 §3.10.2): takes as much as there is room for.
     pub(crate) fn write<O: Observer>(
         &mut self,
-        cx: &Context<O>,
+        cx: &mut Context<O>,
         data: &[u8],
     ) -> Result<usize, WriteError> {
-        let result = self.put_bytes(cx.now, data);
+        let result = self.put_bytes(cx, data);
         let outcome = match result {
             Ok(length) => CallResult::Done(length as u32), // no buffer is larger
             Err(WriteError::WouldBlock) => CallResult::WouldBlock,
@@ -136,7 +137,11 @@ impl Connection {
         result
     }
 
-    fn put_bytes(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
+    fn put_bytes<O: Observer>(
+        &mut self,
+        cx: &mut Context<O>,
+        data: &[u8],
+    ) -> Result<usize, WriteError> {
         let Some(state) = &self.state else {
             let after_fin = self.receive.finished
                 && matches!(self.ended, Some(Cause::Reset | Cause::ResetInWindow));
@@ -151,12 +156,14 @@ impl Connection {
             return Err(WriteError::WouldBlock);
         }
         let length = room.min(data.len());
-        if self.send.buffer.is_empty() {
-            self.send.waiting_since = now;
+        self.send.busy.begin(&mut cx.spares.send);
+        let work = &mut *self.send.busy;
+        if work.buffer.is_empty() {
+            work.waiting_since = cx.now;
         }
-        self.send.buffer.push(&data[..length]);
+        work.buffer.push(&data[..length]);
         if !self.timers.retransmit.is_set() {
-            self.arm_retransmission(now);
+            self.arm_retransmission(cx.now);
         }
         Ok(length)
     }
@@ -192,8 +199,8 @@ impl Connection {
         }
         let Some(snd) = state.snd() else { return };
         let fin = self.send.data_end(snd);
-        if self.send.queue.is_empty() && self.send.buffer.is_empty() {
-            self.send.waiting_since = cx.now;
+        if self.send.busy.queue.is_empty() && self.send.busy.buffer.is_empty() {
+            self.send.busy.waiting_since = cx.now;
         }
         self.transition(cx, cause, |state| state.close(fin));
         // Whoever waits to write more waits in vain.
@@ -209,11 +216,11 @@ impl Connection {
         self.owner = Owner::Nobody;
         let Some(state) = &self.state else { return };
         let known = !matches!(state, State::SynSent(_));
-        if known && !self.receive.buffer.is_empty() {
+        if known && !self.receive.busy.buffer.is_empty() {
             // RFC 2525 §2.17: a FIN would say that all was read.
             return self.reset(cx, Cause::CloseUnread, ResetReason::CloseUnread);
         }
-        if known && self.options.linger.is_some_and(|time| time.is_zero()) {
+        if known && self.options.linger().is_some_and(|time| time.is_zero()) {
             return self.reset(cx, Cause::LingerZero, ResetReason::LingerZero);
         }
         self.receive.shut = true;
@@ -222,7 +229,7 @@ impl Connection {
             return;
         }
         self.arm_fin_wait_2(cx);
-        if let (Some(time), false) = (self.options.linger, self.timers.last.is_set()) {
+        if let (Some(time), false) = (self.options.linger(), self.timers.last.is_set()) {
             self.timers.last = Deadline::at(cx.now + time);
         }
     }
@@ -242,24 +249,25 @@ impl Connection {
     }
 
     /// The options now in force.
-    pub(crate) fn options(&self) -> &SocketOptions {
-        &self.options
+    pub(crate) fn options(&self) -> SocketOptions {
+        let (send, receive) = (self.send.capacity(), self.receive.capacity());
+        self.options.expand(send, receive)
     }
 
     /// Changes the options. A smaller receive buffer takes effect as the application reads.
     pub(crate) fn set_options(&mut self, now: Instant, options: SocketOptions) {
         let options = options.clamped();
+        let has_more_room = self.receive.capacity() < options.receive_buffer;
         self.send.set_capacity(options.send_buffer);
         self.receive.set_capacity(options.receive_buffer);
-        let limited = self.options.max_segment != options.max_segment;
-        let has_more_room = self.options.receive_buffer < options.receive_buffer;
+        let limited = self.options.max_segment() != options.max_segment;
         // "Setting this option forces an explicit flush of pending output, even if TCP_CORK is currently set"
         // (Linux, tcp(7)).
         let waits = self.state.as_ref().and_then(State::snd);
         let waits = waits.is_some_and(|snd| snd.nxt.precedes(self.send.data_end(snd)));
-        self.send.uncorked |= waits && options.nodelay && !self.options.nodelay;
+        self.send.busy.uncorked |= waits && options.nodelay && !self.options.nodelay();
         self.receive.set_quick(options.quick_ack);
-        self.options = options;
+        self.options = CompactOptions::new(&options);
         if limited {
             self.set_segment_sizes();
         }
@@ -273,7 +281,7 @@ impl Connection {
     }
 
     fn remember_call(&mut self, at: Instant, call: Call, result: CallResult) {
-        self.history.last_call = Some(LastCall { call, at, result });
+        self.history.remember_call(LastCall { call, at, result });
     }
 
     /// A child leaves the accept queue: from now on it is the application's.

@@ -10,7 +10,8 @@ use super::timeout::Deadline;
 use crate::congestion::{CongestionControl, initial_window};
 use crate::context::{Context, Reply, bare_segment};
 use crate::observe::{Direction, Observer};
-use crate::{Flags, Instant, Options, Segment, SeqNumber, Timestamps, wire};
+use crate::wire::Treatment;
+use crate::{Config, Flags, Instant, Options, Segment, SeqNumber, Timestamps, wire};
 
 /// NOP, NOP and the timestamps (RFC 7323, appendix A).
 const TIMESTAMPS_LEN: usize = 12;
@@ -51,7 +52,7 @@ impl Connection {
                 kind: Kind::New,
             }); // the SYN
         }
-        if self.send.probe {
+        if self.send.busy.probe {
             return Some(self.plan_probe(snd));
         }
         if let Some(piece) = self.send.retransmission(state.fin()) {
@@ -85,7 +86,7 @@ impl Connection {
         if snd.una == snd.nxt {
             len = snd
                 .wnd
-                .min(self.send.buffer.len() as u32)
+                .min(self.send.busy.buffer.len() as u32)
                 .min(u32::from(self.send.mss))
                 .max(1);
         }
@@ -115,30 +116,31 @@ impl Connection {
         );
         let end = plan.seq + plan.len;
         let drained = self.send.data_end(&snd).precedes_or_is(end);
+        self.send.busy.begin(&mut cx.spares.send);
         let send = &mut self.send;
-        let was_empty = send.queue.is_empty();
+        let was_empty = send.busy.queue.is_empty();
         match plan.kind {
             Kind::Retransmission => {
                 let piece = super::queue::Lost {
                     seq: plan.seq,
                     len: plan.len,
                 };
-                send.queue.resent(piece, now);
+                send.busy.queue.resent(piece, now);
             }
-            Kind::Probe if plan.seq != snd.nxt => send.queue.probed(),
-            Kind::New | Kind::Probe => send.queue.push(plan.seq, plan.len, now),
+            Kind::Probe if plan.seq != snd.nxt => send.busy.queue.probed(),
+            Kind::New | Kind::Probe => send.busy.queue.push(plan.seq, plan.len, now),
         }
-        send.urgent = false;
-        send.probe = false;
-        send.uncorked &= !drained;
+        send.busy.urgent = false;
+        send.busy.probe = false;
+        send.busy.uncorked &= !drained;
         if has_data {
             send.data_sent_at = now;
         }
         if plan.kind == Kind::New && data.1 < usize::from(send.mss) {
-            send.small_end = end;
+            send.busy.small_end = end;
         }
         if was_empty && plan.kind == Kind::New {
-            send.waiting_since = now;
+            send.busy.waiting_since = now;
         }
         let Self { state, send, .. } = self;
         if let Some(snd) = state.as_mut().and_then(State::snd_mut) {
@@ -156,7 +158,7 @@ impl Connection {
     /// RFC 5681 §4.1: after an idle time of more than one RTO the window says nothing about the path.
     fn restart_after_idle<O: Observer>(&mut self, cx: &Context<O>) {
         let send = &mut self.send;
-        let idle = send.queue.is_empty() && cx.now - send.data_sent_at > send.rto();
+        let idle = send.busy.queue.is_empty() && cx.now - send.data_sent_at > send.rto();
         if idle && cx.config.slow_start_after_idle && send.recovery == Recovery::Open {
             let restart = initial_window(u32::from(send.mss), cx.config.initial_window);
             send.congestion.on_idle(restart);
@@ -201,7 +203,7 @@ impl Connection {
             .urgent_field(seq)
             .filter(|_| !flags.contains(Flags::SYN));
         let urg = urgent.map_or(Flags::empty(), |_| Flags::URG);
-        let (payload, more) = self.send.buffer.range(offset, length);
+        let (payload, more) = self.send.busy.buffer.range(offset, length);
         let segment = Segment {
             tuple: self.tuple,
             seq,
@@ -213,7 +215,7 @@ impl Connection {
             payload,
         };
         let identification = self.history.segs_out as u16;
-        let treatment = cx.config.treatment(Some(&self.options));
+        let treatment = self.treatment(&cx.config);
         wire::write_segment(packet, &segment, more, identification, treatment);
         cx.seen(
             self.life,
@@ -235,6 +237,11 @@ impl Connection {
                 timestamps.last_ack_sent = ack;
             }
         }
+    }
+
+    /// How IP is to treat a segment.
+    fn treatment(&self, config: &Config) -> Treatment {
+        config.treatment_of(self.options.ttl(), self.options.traffic_class())
     }
 
     /// The window field: never scaled on a SYN (RFC 7323 §2.2).
@@ -296,7 +303,7 @@ impl Connection {
             0
         };
         self.send
-            .set_segment_sizes(headers, options, self.options.max_segment);
+            .set_segment_sizes(headers, options, self.options.max_segment());
     }
 
     /// A keep-alive: no data, one number before what the peer expects (RFC 9293 §3.8.4).
@@ -306,8 +313,8 @@ impl Connection {
         let mut segment = bare_segment(self.tuple, seq, ack, Flags::ACK);
         segment.wnd = self.window_field(Flags::ACK);
         segment.options = self.segment_options(cx, Flags::ACK, 0);
-        self.history.segs_out += 1;
-        let treatment = cx.config.treatment(Some(&self.options));
+        self.history.count_departure(0, false);
+        let treatment = self.treatment(&cx.config);
         cx.reply(Reply::Segment(segment, Some(self.life), false, treatment));
     }
 }

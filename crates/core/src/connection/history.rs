@@ -1,7 +1,7 @@
 //! What a connection remembers of its life, and what is told of the traffic in it: the part of Linux's
 //! `TCP_INFO` that no other variable knows.
 
-use super::LastCall;
+use super::{Call, CallResult, LastCall};
 use crate::Instant;
 use crate::observe::Initiator;
 
@@ -19,16 +19,62 @@ pub(crate) struct History {
     pub(crate) end_of_file_delivered: bool,
     /// Retransmission timeouts, those of the SYN or SYN,ACK included.
     pub(crate) timeouts: u16,
-    pub(crate) last_call: Option<LastCall>,
-    pub(crate) segs_in: u64,
-    pub(crate) segs_out: u64,
-    /// These three count modulo 2^32, as in Linux.
+    last_call: CompactCall,
+    /// These five count modulo 2^32, as in Linux.
+    segs_in: u32,
+    pub(crate) segs_out: u32,
     pub(crate) retransmissions: u32,
     pub(crate) data_segs_in: u32,
     pub(crate) data_segs_out: u32,
     pub(crate) bytes_received: u64,
     pub(crate) bytes_acked: u64,
     pub(crate) bytes_retransmitted: u64,
+}
+
+/// The last call, in 16 bytes.
+#[derive(Clone, Copy, Debug)]
+struct CompactCall {
+    at: Instant,
+    moved: u32,
+    call: Option<Call>,
+    outcome: Outcome,
+}
+
+const _: () = assert!(size_of::<CompactCall>() == 16);
+
+/// A [`CallResult`] without its bytes.
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Done,
+    WouldBlock,
+    Failed,
+}
+
+impl CompactCall {
+    fn none(now: Instant) -> Self {
+        Self {
+            at: now,
+            moved: 0,
+            call: None,
+            outcome: Outcome::Done,
+        }
+    }
+}
+
+impl From<LastCall> for CompactCall {
+    fn from(LastCall { call, at, result }: LastCall) -> Self {
+        let (outcome, moved) = match result {
+            CallResult::Done(moved) => (Outcome::Done, moved),
+            CallResult::WouldBlock => (Outcome::WouldBlock, 0),
+            CallResult::Failed => (Outcome::Failed, 0),
+        };
+        Self {
+            at,
+            moved,
+            call: Some(call),
+            outcome,
+        }
+    }
 }
 
 impl History {
@@ -41,7 +87,7 @@ impl History {
             first_closer: None,
             end_of_file_delivered: false,
             timeouts: 0,
-            last_call: None,
+            last_call: CompactCall::none(now),
             segs_in: 0,
             segs_out: 0,
             retransmissions: 0,
@@ -53,15 +99,41 @@ impl History {
         }
     }
 
+    /// The application has called.
+    pub(crate) fn remember_call(&mut self, call: LastCall) {
+        self.last_call = call.into();
+    }
+
+    /// The application's last call.
+    pub(crate) fn last_call(&self) -> Option<LastCall> {
+        let CompactCall {
+            at,
+            moved,
+            call,
+            outcome,
+        } = self.last_call;
+        let result = match outcome {
+            Outcome::Done => CallResult::Done(moved),
+            Outcome::WouldBlock => CallResult::WouldBlock,
+            Outcome::Failed => CallResult::Failed,
+        };
+        call.map(|call| LastCall { call, at, result })
+    }
+
+    /// Segments received, modulo 2^32.
+    pub(crate) fn segs_in(&self) -> u32 {
+        self.segs_in
+    }
+
     /// A segment with `length` bytes of data arrived.
     pub(crate) fn count_arrival(&mut self, length: usize) {
-        self.segs_in += 1;
+        self.segs_in = self.segs_in.wrapping_add(1);
         self.data_segs_in = self.data_segs_in.wrapping_add(u32::from(length > 0));
     }
 
     /// A segment with `length` bytes of data was sent.
     pub(crate) fn count_departure(&mut self, length: usize, retransmission: bool) {
-        self.segs_out += 1;
+        self.segs_out = self.segs_out.wrapping_add(1);
         self.data_segs_out = self.data_segs_out.wrapping_add(u32::from(length > 0));
         if retransmission {
             self.retransmissions = self.retransmissions.wrapping_add(1);

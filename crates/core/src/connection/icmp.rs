@@ -74,8 +74,8 @@ impl Connection {
         self.set_segment_sizes();
         // RFC 1191 §6.5: sent again, but not as a sign of congestion.
         let most = u32::from(self.send.mss);
-        self.send.queue.mark_larger_lost(most);
-        self.send.urgent = true;
+        self.send.busy.queue.mark_larger_lost(most);
+        self.send.busy.urgent = true;
         self.arm_retransmission(cx.now);
     }
 }

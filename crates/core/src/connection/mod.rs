@@ -8,6 +8,7 @@ mod acknowledgment;
 mod arrival;
 pub(crate) mod arrows;
 mod calls;
+mod compact;
 mod emission;
 mod history;
 mod icmp;
@@ -22,7 +23,9 @@ mod status;
 mod timeout;
 mod urgent;
 
+use core::fmt;
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use bitflags::bitflags;
 
@@ -32,14 +35,16 @@ use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
 };
 use crate::stack::ListenerId;
-use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
+use crate::timer_wheel::TimerEntry;
+use crate::{Flags, FourTuple, Instant, Segment, SeqNumber};
 
 pub use calls::Shutdown;
+use compact::{CompactOptions, Spares};
 use history::History;
 pub use history::{CongestionState, Outstanding};
 pub(crate) use opening::{Handshake, advertised_mss, receive_shift, usable_mss};
-use receive::ReceiveSide;
-use send::SendSide;
+use receive::{ReceiveSide, ReceiveWork};
+use send::{SendSide, SendWork};
 use state::{EnterTimeWait, Next, State};
 pub use status::{Call, CallResult, LastCall, Status, Timer, TimerKind};
 use timeout::Timers;
@@ -68,7 +73,7 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// How a connection left its slot.
+/// How a connection left its state: `transition` says it, and `settle`, which follows at once, takes it.
 #[derive(Clone, Debug)]
 pub(crate) enum Exit {
     TimeWait(EnterTimeWait),
@@ -95,6 +100,22 @@ impl TimestampState {
     }
 }
 
+/// Room for work that connections at rest have given back.
+#[derive(Clone, Debug)]
+pub(crate) struct Spare {
+    send: Spares<SendWork>,
+    receive: Spares<ReceiveWork>,
+}
+
+impl Spare {
+    pub(crate) const fn new() -> Self {
+        Self {
+            send: Spares::new(),
+            receive: Spares::new(),
+        }
+    }
+}
+
 /// A slot of the connection table.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
@@ -102,8 +123,6 @@ pub(crate) struct Connection {
     pub(crate) tuple: FourTuple,
     /// `None` once the connection has ended; what was received may still be read.
     state: Option<State>,
-    /// Set when the state has just been left; the stack takes it.
-    exit: Option<Exit>,
     /// Why it ended, once it has.
     pub(crate) ended: Option<Cause>,
     /// The same, until the application was told.
@@ -112,16 +131,17 @@ pub(crate) struct Connection {
     receive: ReceiveSide,
     timestamps: Option<TimestampState>,
     timers: Timers,
-    options: SocketOptions,
+    /// The earliest of them, or an earlier one, in the wheel.
+    pub(crate) timer: TimerEntry,
+    options: CompactOptions,
     pub(crate) owner: Owner,
     history: History,
-    /// No challenge ACK before this moment (Linux's `tcp_invalid_ratelimit`).
-    challenge_after: Instant,
+    challenged: Challenged,
     /// What became ready and was not yet told.
     pub(crate) readiness: Readiness,
     pub(crate) ready_links: Links,
-    pub(crate) event_links: Links,
-    pub(crate) accept_links: Links,
+    /// In the list of news or in an accept queue, by its owner.
+    pub(crate) owner_links: Links,
     /// Keep-alive probes sent since the peer was last heard.
     keep_alive_probes: u8,
     /// Whether the slot is linked into the ready list.
@@ -155,7 +175,7 @@ impl Connection {
 
     /// Bytes held for either direction.
     pub(crate) fn bytes(&self) -> usize {
-        self.send.buffer.len() + self.receive.buffer.len() + self.receive.out_of_order()
+        self.send.busy.buffer.len() + self.receive.busy.buffer.len() + self.receive.out_of_order()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -164,11 +184,7 @@ impl Connection {
 
     /// Bytes on the heap: data both ways, and what is remembered of segments in flight.
     pub(crate) fn buffered(&self) -> usize {
-        let Self { send, receive, .. } = self;
-        send.buffer.capacity()
-            + send.queue.bytes_held()
-            + receive.buffer.capacity()
-            + receive.out_of_order()
+        self.send.bytes_held() + self.receive.bytes_held()
     }
 
     /// TS.Recent, if timestamps are in use.
@@ -188,9 +204,14 @@ impl Connection {
         self.reset(cx, Cause::Shutdown, ResetReason::Shutdown);
     }
 
-    /// How the state was left, if that has just happened.
-    pub(crate) fn take_exit(&mut self) -> Option<Exit> {
-        self.exit.take()
+    /// Gives back what only work needs, if there is none.
+    pub(crate) fn rest<O: Observer>(&mut self, cx: &mut Context<O>) {
+        if self.send.busy.is_done() && !self.timers.retransmit.is_set() {
+            self.send.clear(&mut cx.spares.send);
+        }
+        if self.receive.busy.is_done() {
+            self.receive.busy.end(&mut cx.spares.receive);
+        }
     }
 
     /// The only way to change the state: by an arrow and for a cause.
@@ -212,11 +233,11 @@ impl Connection {
             }
             Next::Enter(state) => self.state.insert(state).name(),
             Next::TimeWait(entry) => {
-                self.exit = Some(Exit::TimeWait(entry));
+                cx.leave(self.life, Exit::TimeWait(entry));
                 StateName::TimeWait
             }
             Next::Closed => {
-                self.exit = Some(Exit::Closed);
+                cx.leave(self.life, Exit::Closed);
                 StateName::Closed
             }
         };
@@ -247,7 +268,7 @@ impl Connection {
     fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
         self.ended = Some(cause);
         self.ended_in = Some(from);
-        self.send.clear();
+        self.send.clear(&mut cx.spares.send);
         self.receive.forget_out_of_order();
         self.timers = Timers::default();
         self.readiness |= Readiness::READABLE | Readiness::WRITABLE;
@@ -295,7 +316,7 @@ impl Connection {
         let mut rst = bare_segment(self.tuple, seq, ack, Flags::RST | Flags::ACK);
         // RFC 7323 §5.2: "if [...] Snd.TS.OK is set, then a Timestamps option SHOULD be included".
         rst.options.timestamps = self.own_timestamps(cx.now);
-        cx.reset(Some(self.life), rst, reason, Some(&self.options));
+        cx.reset(Some(self.life), rst, reason, Some(&self.options()));
     }
 
     /// SEG.SEQ of a segment without text: SND.NXT, but never beyond the window. There the peer would refuse it,
@@ -313,11 +334,11 @@ impl Connection {
     /// Whether a segment with these numbers may be sent to correct the peer's picture: not more often than
     /// twice a second, and within the stack's budget (RFC 5961 §10).
     fn may_challenge<O: Observer>(&mut self, cx: &mut Context<O>) -> bool {
-        if cx.now < self.challenge_after || !cx.may_challenge() {
+        if !self.challenged.is_long_ago(cx.now) || !cx.may_challenge() {
             cx.counters.tcp_ack_skipped_challenge += 1;
             return false;
         }
-        self.challenge_after = cx.now + CHALLENGE_INTERVAL;
+        self.challenged = Challenged::at(cx.now);
         true
     }
 
@@ -351,8 +372,31 @@ impl Connection {
     }
 }
 
-/// How often one connection may answer suspicious segments.
-pub(crate) const CHALLENGE_INTERVAL: core::time::Duration = core::time::Duration::from_millis(500);
+/// When a connection last answered a suspicious segment, in milliseconds modulo 2^32; zero is never. After 49 days it
+/// may be taken for half a second ago, which costs an answer that need not be given.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Challenged(u32);
 
-// A hundred thousand idle connections are to fit in 80 MB.
-const _: () = assert!(size_of::<Connection>() <= 784);
+impl Challenged {
+    fn at(now: Instant) -> Self {
+        Self((now.as_millis() as u32).max(1))
+    }
+
+    /// Whether it may do so again (Linux's `tcp_invalid_ratelimit`).
+    fn is_long_ago(self, now: Instant) -> bool {
+        let since = Self::at(now).0.wrapping_sub(self.0);
+        self.0 == 0 || Duration::from_millis(since.into()) >= CHALLENGE_INTERVAL
+    }
+}
+
+impl fmt::Debug for Challenged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Instant::from_millis(self.0.into()).fmt(f)
+    }
+}
+
+/// How often one connection may answer suspicious segments.
+pub(crate) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+
+// An idle connection takes no more than 512 bytes: this, its place in the table and its chunk's header.
+const _: () = assert!(size_of::<Option<Connection>>() <= 480);

@@ -1,15 +1,17 @@
 //! How a connection comes to be: by `connect`, or from an entry of the SYN queue whose handshake is done.
 //! What both ends agree on is settled here.
 
+use super::compact::CompactOptions;
 use super::history::History;
 use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
-use super::{Call, CallResult, Connection, LastCall, Owner, Readiness, TimestampState};
+use super::{Call, CallResult, Challenged, Connection, LastCall, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
+use crate::timer_wheel::TimerEntry;
 use crate::{
     Config, FourTuple, Instant, Options, Segment, SeqNumber, SocketOptions, Timestamps, wire,
 };
@@ -44,7 +46,7 @@ impl Connection {
     ) -> Self {
         let state = State::SynSent(Closed.connect(iss));
         let mut connection = Self::new(cx, life, tuple, options, state, Owner::Application);
-        connection.history.last_call = Some(LastCall {
+        connection.history.remember_call(LastCall {
             call: Call::Connect,
             at: cx.now,
             result: CallResult::Done(0),
@@ -79,7 +81,7 @@ impl Connection {
         connection.history.opened_at = handshake.opened_at;
         connection.history.timeouts = u16::from(handshake.retries);
         connection.history.retransmissions = u32::from(handshake.retries);
-        connection.send.queue.count_delivered();
+        connection.send.count_delivered();
         connection.timestamps = handshake.ts_recent.map(|recent| TimestampState {
             recent,
             recent_at: cx.now,
@@ -118,26 +120,25 @@ impl Connection {
         } else {
             config.quick_acks.min(ALWAYS_QUICK - 1)
         };
-        let mss = advertised_mss(config, &options, tuple.is_ipv4());
+        let mss = advertised_mss(config, options.max_segment, tuple.is_ipv4());
         Self {
             life,
             tuple,
             state: Some(state),
-            exit: None,
             ended: None,
             error: None,
             send: SendSide::new(config, &options, cx.now),
             receive: ReceiveSide::new(options.receive_buffer, shift, mss, quick),
             timestamps: None,
             timers: Timers::default(),
-            options,
+            timer: TimerEntry::default(),
+            options: CompactOptions::new(&options),
             owner,
             history: History::new(cx.now),
-            challenge_after: Instant::ZERO,
+            challenged: Challenged::default(),
             readiness: Readiness::default(),
             ready_links: Links::default(),
-            event_links: Links::default(),
-            accept_links: Links::default(),
+            owner_links: Links::default(),
             keep_alive_probes: 0,
             is_ready: false,
             has_news: false,
@@ -148,7 +149,7 @@ impl Connection {
 
     /// What our SYN offers, or our SYN,ACK accepts: only what the peer's SYN had, too.
     pub(super) fn syn_options<O: Observer>(&self, cx: &Context<O>, is_answer: bool) -> Options {
-        if self.options.no_options {
+        if self.options.no_options() {
             return Options::default();
         }
         let config = &cx.config;
@@ -162,7 +163,11 @@ impl Connection {
             config.window_scaling.then_some(self.receive.shift)
         };
         Options {
-            mss: Some(advertised_mss(config, &self.options, self.tuple.is_ipv4())),
+            mss: Some(advertised_mss(
+                config,
+                self.options.max_segment(),
+                self.tuple.is_ipv4(),
+            )),
             window_scale: scaling,
             sack_permitted: if is_answer {
                 self.receive.sack
@@ -186,7 +191,7 @@ impl Connection {
             }),
             _ => None,
         };
-        let offered = !self.options.no_options;
+        let offered = !self.options.no_options();
         self.agree_on_scaling(cx, theirs.window_scale.filter(|_| offered));
         let sack = cx.config.sack && theirs.sack_permitted && offered;
         self.send.sack = sack;
@@ -209,10 +214,10 @@ impl Connection {
 
 /// The MSS option we send: what the link carries, without options (RFC 9293 §3.7.1, RFC 6691 §2), or less, if
 /// the application wants less.
-pub(crate) fn advertised_mss(config: &Config, options: &SocketOptions, is_ipv4: bool) -> u16 {
+pub(crate) fn advertised_mss(config: &Config, limit: Option<u16>, is_ipv4: bool) -> u16 {
     let mss = config.mtu.saturating_sub(wire::header_len(is_ipv4));
-    let wanted = options.max_segment.unwrap_or(u16::MAX);
-    u16::try_from(mss).unwrap_or(u16::MAX).min(wanted)
+    let limit = limit.unwrap_or(u16::MAX);
+    u16::try_from(mss).unwrap_or(u16::MAX).min(limit)
 }
 
 /// The shift that lets the whole receive buffer be offered, the largest that may be asked for later included

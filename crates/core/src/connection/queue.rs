@@ -49,6 +49,9 @@ pub(crate) struct Lost {
     pub(crate) len: u32,
 }
 
+/// Segments that an empty queue may have room for.
+const LITTLE: usize = 32;
+
 /// The queue, oldest first, without gaps from SND.UNA to SND.NXT.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RetransmissionQueue {
@@ -62,6 +65,16 @@ pub(crate) struct RetransmissionQueue {
 }
 
 impl RetransmissionQueue {
+    /// Nothing sent, nothing allocated.
+    pub(crate) const fn new() -> Self {
+        Self {
+            sent: VecDeque::new(),
+            lost: 0,
+            sacked: 0,
+            delivered: 0,
+        }
+    }
+
     /// Bytes of memory it holds.
     pub(crate) fn bytes_held(&self) -> usize {
         self.sent.capacity() * size_of::<Sent>()
@@ -87,11 +100,6 @@ impl RetransmissionQueue {
     /// Segments that the peer has received.
     pub(crate) fn delivered(&self) -> u32 {
         self.delivered
-    }
-
-    /// A segment that was not in the queue has arrived: the SYN,ACK of a passive open.
-    pub(crate) fn count_delivered(&mut self) {
-        self.delivered = self.delivered.wrapping_add(1);
     }
 
     /// How many segments there are of each kind, as Linux counts them: one that was sent larger than `mss`
@@ -125,6 +133,15 @@ impl RetransmissionQueue {
         });
     }
 
+    /// Forgets everything, and gives back the memory if it is much.
+    pub(crate) fn clear(&mut self) {
+        self.sent.clear();
+        if self.sent.capacity() > LITTLE {
+            self.sent = VecDeque::new();
+        }
+        (self.lost, self.sacked, self.delivered) = (0, 0, 0);
+    }
+
     /// Everything before `una` is acknowledged.
     pub(crate) fn acknowledge(&mut self, una: SeqNumber) -> Taken {
         let mut newest = None;
@@ -151,7 +168,7 @@ impl RetransmissionQueue {
                 first.len -= gone;
             }
         }
-        if self.sent.is_empty() {
+        if self.sent.is_empty() && self.sent.capacity() > LITTLE {
             self.sent = VecDeque::new();
         }
         // A segment SACKed earlier arrived earlier: it would measure the hole, not the path.
@@ -284,13 +301,6 @@ impl RetransmissionQueue {
         if rest.len > 0 {
             self.sent.insert(place + 1, rest);
         }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        *self = Self {
-            delivered: self.delivered,
-            ..Self::default()
-        };
     }
 }
 

@@ -1,6 +1,7 @@
 //! The receiving side: the bytes that wait for the application, those that wait for a hole to fill, the
 //! window we offer and the ACK we owe.
 
+use super::compact::{Lazy, Work};
 use super::reassembly::Reassembly;
 use super::send::DEFAULT_MSS;
 use super::state::Rcv;
@@ -28,22 +29,68 @@ pub(crate) enum AckOwed {
     Now,
 }
 
+/// What there is only while received data waits.
+#[derive(Clone, Debug)]
+pub(crate) struct ReceiveWork {
+    /// In order, for the application.
+    pub(crate) buffer: ByteQueue,
+    /// Out of order, for a hole to fill.
+    reassembly: Reassembly,
+    /// What came twice, to be reported with the next ACK; empty if nothing did (RFC 2883).
+    duplicate: SackBlock,
+    /// RCV.UP, counted from the next byte to be read; zero if no urgent data is ahead.
+    pub(crate) urgent: u32,
+}
+
+impl ReceiveWork {
+    const fn new() -> Self {
+        Self {
+            buffer: ByteQueue::new(),
+            reassembly: Reassembly::new(),
+            duplicate: NOTHING,
+            urgent: 0,
+        }
+    }
+}
+
+impl Work for ReceiveWork {
+    const NONE: &'static Self = &Self::new();
+
+    fn fresh() -> Self {
+        Self::new()
+    }
+
+    fn renew(&mut self) {
+        let Self {
+            buffer,
+            reassembly,
+            duplicate,
+            urgent,
+        } = self;
+        buffer.clear();
+        reassembly.clear();
+        (*duplicate, *urgent) = (NOTHING, 0);
+    }
+
+    fn is_done(&self) -> bool {
+        self.buffer.is_empty()
+            && self.reassembly.is_empty()
+            && self.duplicate == NOTHING
+            && self.urgent == 0
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct ReceiveSide {
-    pub(crate) buffer: ByteQueue,
+    pub(crate) busy: Lazy<ReceiveWork>,
     capacity: u32,
-    reassembly: Reassembly,
     /// The number of the peer's FIN, while something before it is missing.
     pub(crate) fin: Option<SeqNumber>,
     /// Rcv.Wind.Shift: what we scale our window by (RFC 7323 §2.3).
     pub(crate) shift: u8,
-    /// What came twice, to be reported with the next ACK; empty if nothing did (RFC 2883).
-    duplicate: SackBlock,
     /// SACK was agreed.
     pub(crate) sack: bool,
     pub(crate) owed: AckOwed,
-    /// RCV.UP, counted from the next byte to be read; zero if no urgent data is ahead.
-    pub(crate) urgent: u32,
     /// Segments with data since the last ACK.
     unacked: u8,
     /// Segments still to be acknowledged at once.
@@ -61,15 +108,12 @@ pub(crate) struct ReceiveSide {
 impl ReceiveSide {
     pub(crate) fn new(capacity: usize, shift: u8, mss: u16, quick: u8) -> Self {
         Self {
-            buffer: ByteQueue::default(),
+            busy: Lazy::none(),
             capacity: capacity as u32, // at most 2^29: `SocketOptions::BUFFER`
-            reassembly: Reassembly::default(),
             fin: None,
             shift,
-            duplicate: NOTHING,
             sack: false,
             owed: AckOwed::No,
-            urgent: 0,
             unacked: 0,
             quick,
             shut: false,
@@ -88,13 +132,23 @@ impl ReceiveSide {
         self.capacity = capacity as u32;
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn bytes_held(&self) -> usize {
+        let ReceiveWork {
+            buffer, reassembly, ..
+        } = &*self.busy;
+        self.busy.bytes_held() + buffer.capacity() + reassembly.bytes()
+    }
+
     /// Bytes held out of order.
     pub(crate) fn out_of_order(&self) -> usize {
-        self.reassembly.bytes()
+        self.busy.reassembly.bytes()
     }
 
     pub(crate) fn forget_out_of_order(&mut self) {
-        self.reassembly.clear();
+        if !self.busy.reassembly.is_empty() {
+            self.busy.reassembly.clear();
+        }
         self.fin = None;
     }
 
@@ -109,22 +163,23 @@ impl ReceiveSide {
             // RFC 5681 §4.2: out-of-order data is acknowledged at once, so that the sender sees the hole.
             self.owe_ack_now();
             return self
+                .busy
                 .reassembly
                 .insert(seq, data, MAX_BLOCKS)
                 .ok()
                 .map(|_| 0);
         }
-        self.buffer.push(data);
+        self.busy.buffer.push(data);
         rcv.nxt += data.len() as u32;
         let mut taken = data.len() as u32;
-        if self.reassembly.is_empty() {
+        if self.busy.reassembly.is_empty() {
             self.owe_ack_for_data();
         } else {
             // RFC 5681 §4.2: so is data that fills a hole.
-            let buffer = &mut self.buffer;
-            taken += self
-                .reassembly
-                .take_contiguous(rcv.nxt, |bytes| buffer.push(bytes));
+            let ReceiveWork {
+                buffer, reassembly, ..
+            } = &mut *self.busy;
+            taken += reassembly.take_contiguous(rcv.nxt, |bytes| buffer.push(bytes));
             rcv.nxt = seq + taken;
             self.owe_ack_now();
         }
@@ -178,13 +233,15 @@ impl ReceiveSide {
     pub(crate) fn acked(&mut self) {
         self.owed = AckOwed::No;
         self.unacked = 0;
-        self.duplicate = NOTHING;
+        if self.busy.duplicate != NOTHING {
+            self.busy.duplicate = NOTHING;
+        }
     }
 
     /// What the buffer has room for.
     fn free(&self) -> u32 {
         // More than the capacity waits when it was made smaller.
-        let used = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        let used = u32::try_from(self.busy.buffer.len()).unwrap_or(u32::MAX);
         self.capacity.saturating_sub(used)
     }
 
@@ -240,12 +297,12 @@ impl ReceiveSide {
                 right: end.earlier(rcv.nxt),
             });
         }
-        self.reassembly.first_held(start, end)
+        self.busy.reassembly.first_held(start, end)
     }
 
     /// Reports at once what came twice: the sender may have repeated it needlessly.
     pub(crate) fn report_duplicate(&mut self, duplicate: SackBlock) {
-        self.duplicate = duplicate;
+        self.busy.duplicate = duplicate;
         self.owe_ack_now();
     }
 
@@ -256,9 +313,9 @@ impl ReceiveSide {
             return blocks;
         }
         // RFC 2883 §4: "the first block of the SACK option should be a D-SACK block".
-        if self.duplicate != NOTHING {
-            blocks.push(self.duplicate);
+        if self.busy.duplicate != NOTHING {
+            blocks.push(self.busy.duplicate);
         }
-        self.reassembly.sack_blocks(most, blocks)
+        self.busy.reassembly.sack_blocks(most, blocks)
     }
 }

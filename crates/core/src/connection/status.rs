@@ -223,10 +223,10 @@ pub struct Status {
     pub timestamps: bool,
     /// Whether SACK is in use.
     pub sack: bool,
-    /// Segments received.
-    pub segs_in: u64,
-    /// Segments sent.
-    pub segs_out: u64,
+    /// Segments received, modulo 2^32.
+    pub segs_in: u32,
+    /// Segments sent, modulo 2^32.
+    pub segs_out: u32,
     /// Segments received with data, modulo 2^32.
     pub data_segs_in: u32,
     /// Segments sent with data, those sent again included, modulo 2^32.
@@ -344,7 +344,7 @@ impl Connection {
         let rcv = state.and_then(|state| state.rcv());
         let snd_nxt = state.map(|state| state.snd_nxt()).unwrap_or_default();
         let unsent = snd.map_or(0, |snd| send.data_end(snd).distance_from(snd.nxt).max(0)) as usize;
-        let in_flight = (send.buffer.len() - unsent.min(send.buffer.len())) as u64;
+        let in_flight = (send.busy.buffer.len() - unsent.min(send.busy.buffer.len())) as u64;
         Status {
             life: self.life,
             tuple: self.tuple,
@@ -363,13 +363,13 @@ impl Connection {
             snd_wnd: snd.map_or(0, |snd| snd.wnd),
             rcv_nxt: rcv.map(|rcv| rcv.nxt).unwrap_or_default(),
             rcv_wnd: rcv.map_or(0, |rcv| rcv.wnd),
-            unread: receive.buffer.len(),
+            unread: receive.busy.buffer.len(),
             urgent: self.urgent(),
             out_of_order: receive.out_of_order(),
-            unacknowledged: send.buffer.len(),
+            unacknowledged: send.busy.buffer.len(),
             // Before the SYN is sent its number is not: it is no data.
-            unsent: unsent.min(send.buffer.len()),
-            in_flight: send.queue.outstanding(),
+            unsent: unsent.min(send.busy.buffer.len()),
+            in_flight: send.busy.queue.outstanding(),
             cwnd: send.congestion.window(),
             ssthresh: send.congestion.ssthresh(),
             congestion: send.congestion_state(),
@@ -380,32 +380,36 @@ impl Connection {
             latest_rtt: send.rtt.latest(),
             min_rtt: send.rtt.min_rtt(),
             rto: send.rto(),
-            backoff: send.timeouts,
+            backoff: send.busy.timeouts,
             doublings: send.rtt.doublings(),
             timeouts: history.timeouts,
             probes: self.probes(),
             delayed_ack: config.delayed_ack,
             mss: send.mss,
             peer_mss: send.peer_mss,
-            advertised_mss: advertised_mss(config, &self.options, self.tuple.is_ipv4()),
+            advertised_mss: advertised_mss(
+                config,
+                self.options.max_segment(),
+                self.tuple.is_ipv4(),
+            ),
             rcv_mss: receive.segment(),
             path_mtu: send.path_mtu,
             window_shifts: (receive.shift, send.shift),
             window_scaling: send.scaling,
             timestamps: self.timestamps.is_some(),
             sack: send.sack,
-            segs_in: history.segs_in,
+            segs_in: history.segs_in(),
             segs_out: history.segs_out,
             data_segs_in: history.data_segs_in,
             data_segs_out: history.data_segs_out,
-            delivered: send.queue.delivered(),
+            delivered: send.delivered(),
             retransmissions: history.retransmissions,
             bytes_received: history.bytes_received,
             bytes_acked: history.bytes_acked,
             bytes_sent: history.bytes_acked + in_flight + history.bytes_retransmitted,
             bytes_retransmitted: history.bytes_retransmitted,
             end_of_file_delivered: history.end_of_file_delivered,
-            last_call: history.last_call,
+            last_call: history.last_call(),
             heard_at: history.heard_at,
             data_sent_at: send.data_sent_at,
             data_received_at: history.data_received_at,
@@ -414,10 +418,10 @@ impl Connection {
 
     /// Probes that nobody has answered: of a shut window, else of a silent peer.
     fn probes(&self) -> u8 {
-        let probing = self.send.queue.is_empty() || self.is_window_shut();
+        let probing = self.send.busy.queue.is_empty() || self.is_window_shut();
         let silent = self.history.heard_at < self.send.data_sent_at;
-        if probing && silent && self.send.timeouts > 0 {
-            self.send.timeouts
+        if probing && silent && self.send.busy.timeouts > 0 {
+            self.send.busy.timeouts
         } else {
             self.keep_alive_probes
         }
@@ -426,7 +430,7 @@ impl Connection {
     /// The timer that fires next, and what it will do.
     fn timer(&self) -> Option<Timer> {
         let timers = &self.timers;
-        let resend = if self.send.queue.is_empty() || self.is_window_shut() {
+        let resend = if self.send.busy.queue.is_empty() || self.is_window_shut() {
             TimerKind::Probe
         } else {
             TimerKind::Retransmission

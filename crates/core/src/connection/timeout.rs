@@ -63,9 +63,13 @@ impl Timers {
 }
 
 impl Connection {
-    /// When the next timer fires.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next()
+    /// When the next timer fires, if the wheel does not call earlier anyway. It never holds a deadline later than the
+    /// connection's next. A later one, or none, is left to fire early and be re-armed then: most segments only push
+    /// the deadline out, or take it back for a moment.
+    pub(crate) fn earlier_deadline(&self) -> Option<Instant> {
+        let armed = self.timer.deadline();
+        let next = self.timers.next()?;
+        armed.is_none_or(|armed| next < armed).then_some(next)
     }
 
     /// Fires every timer that is due.
@@ -93,7 +97,7 @@ impl Connection {
     /// Nothing was acknowledged in time, or the window stayed shut.
     fn retransmission_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
         if self.is_corked() {
-            self.send.uncorked = true;
+            self.send.busy.uncorked = true;
             return;
         }
         if let Some(cause) = self.patience_is_over(cx) {
@@ -102,15 +106,15 @@ impl Connection {
         let Some(snd) = self.state().snd().copied() else {
             return;
         };
-        self.send.timeouts = self.send.timeouts.saturating_add(1);
+        self.send.busy.timeouts = self.send.busy.timeouts.saturating_add(1);
         self.send.rtt.back_off();
         // RFC 9293 §3.8.6.1: a shut window is probed, in flight or not, and that is no congestion.
         if snd.wnd == 0 && !snd.syn_unacked() {
             cx.counters.tcp_win_probe += 1;
-            self.send.probe = true;
-        } else if self.send.queue.is_empty() {
+            self.send.busy.probe = true;
+        } else if self.send.busy.queue.is_empty() {
             // The window is open but too small for the rules of silly-window avoidance: send what fits.
-            self.send.probe = true;
+            self.send.busy.probe = true;
         } else {
             cx.counters.tcp_timeouts += 1;
             self.history.timeouts = self.history.timeouts.saturating_add(1);
@@ -121,43 +125,43 @@ impl Connection {
 
     /// RFC 5681 §3.1, RFC 6298 §5.4: everything in flight is taken for lost and sent again in slow start.
     fn lose_everything<O: Observer>(&mut self, cx: &mut Context<O>, recover: crate::SeqNumber) {
-        let flight = self.send.queue.outstanding();
-        let first = self.send.timeouts == 1;
+        let flight = self.send.busy.queue.outstanding();
+        let first = self.send.busy.timeouts == 1;
         let syn = self.state().snd().is_some_and(|snd| snd.syn_unacked());
         if !syn {
             // A lost SYN says nothing about the data that follows: that may be fast retransmitted.
             self.send.congestion.on_timeout(cx.now, flight, first);
             self.send.recovery = Recovery::Loss { recover };
         }
-        self.send.queue.mark_all_lost();
-        self.send.duplicate_acks = 0;
-        self.send.inflation = 0;
-        self.send.urgent = true;
+        self.send.busy.queue.mark_all_lost();
+        self.send.busy.duplicate_acks = 0;
+        self.send.busy.inflation = 0;
+        self.send.busy.urgent = true;
     }
 
     /// Whether the limit of retries or of time is reached (RFC 9293 §3.8.3).
     fn patience_is_over<O: Observer>(&self, cx: &Context<O>) -> Option<Cause> {
         let config = &cx.config;
-        let waited = cx.now - self.send.waiting_since;
+        let waited = cx.now - self.send.busy.waiting_since;
         if self
             .options
-            .user_timeout
+            .user_timeout()
             .is_some_and(|limit| waited >= limit)
         {
             return Some(Cause::UserTimeout);
         }
         let (limit, cause) = match self.state() {
             State::SynSent(_) => {
-                let limit = self.options.syn_retries.unwrap_or(config.syn_retries);
+                let limit = self.options.syn_retries().unwrap_or(config.syn_retries);
                 (limit, Cause::SynRetries)
             }
             State::SynReceived(_) => (config.syn_ack_retries, Cause::SynAckRetries),
             _ if self.owner == Owner::Nobody => (config.orphan_retries, Cause::OrphanRetries),
             // MUST-21: the user timeout is this connection's own R2, also where it is the longer.
-            _ if self.options.user_timeout.is_some() => return None,
+            _ if self.options.user_timeout().is_some() => return None,
             _ => (config.data_retries, Cause::DataRetries),
         };
-        (self.send.timeouts >= limit).then_some(cause)
+        (self.send.busy.timeouts >= limit).then_some(cause)
     }
 
     /// Ends the connection by our own decision, telling the peer in case it is there.
@@ -168,7 +172,7 @@ impl Connection {
     /// RFC 6298 §5.1 to §5.3, and the probe timer of RFC 9293 §3.8.6.1, which never runs beside it.
     pub(crate) fn arm_retransmission(&mut self, now: Instant) {
         let snd = self.state().snd();
-        let in_flight = !self.send.queue.is_empty();
+        let in_flight = !self.send.busy.queue.is_empty();
         let blocked =
             snd.is_some_and(|snd| self.send.is_blocked_by_window(snd, self.state().fin()));
         if !in_flight && !blocked {
@@ -180,8 +184,8 @@ impl Connection {
             return;
         }
         let mut deadline = now + self.send.rto();
-        if let Some(limit) = self.options.user_timeout {
-            let end = self.send.waiting_since + limit;
+        if let Some(limit) = self.options.user_timeout() {
+            let end = self.send.busy.waiting_since + limit;
             deadline = deadline.min(end.max(now + Duration::from_millis(1)));
         }
         self.timers.retransmit = Deadline::at(deadline);
@@ -190,9 +194,9 @@ impl Connection {
     /// Whether nothing but the cork keeps back what was written: it would go out if it made a full segment.
     fn is_corked(&self) -> bool {
         let snd = self.state().snd();
-        self.options.cork
+        self.options.cork()
             && self.state().fin().is_none()
-            && self.send.queue.is_empty()
+            && self.send.busy.queue.is_empty()
             && snd.is_some_and(|snd| {
                 let unsent = self.send.data_end(snd) - snd.nxt;
                 unsent > 0 && unsent < u32::from(self.send.mss) && unsent <= snd.wnd
@@ -201,7 +205,7 @@ impl Connection {
 
     /// Starts or stops keep-alive: only for an idle connection (RFC 9293 §3.8.4).
     pub(crate) fn arm_keep_alive(&mut self, now: Instant) {
-        let Some(keep_alive) = self.options.keep_alive else {
+        let Some(keep_alive) = self.options.keep_alive() else {
             self.timers.keep_alive = Deadline::NEVER;
             return;
         };
@@ -215,10 +219,10 @@ impl Connection {
 
     /// The peer has been silent. The timer is re-armed lazily: it may have spoken since it was set.
     fn keep_alive_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
-        let Some(keep_alive) = self.options.keep_alive else {
+        let Some(keep_alive) = self.options.keep_alive() else {
             return;
         };
-        let can_probe = self.state().is_synchronized() && self.send.queue.is_empty();
+        let can_probe = self.state().is_synchronized() && self.send.busy.queue.is_empty();
         if !can_probe {
             self.timers.keep_alive = Deadline::at(cx.now + keep_alive.idle);
             return;

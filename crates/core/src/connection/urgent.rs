@@ -34,28 +34,28 @@ impl Connection {
     /// How many bytes are to be read until the end of the urgent data (MUST-33); the last of them is BSD's
     /// urgent byte.
     pub(crate) fn urgent(&self) -> Option<usize> {
-        (self.receive.urgent > 0).then_some(self.receive.urgent as usize)
+        (self.receive.busy.urgent > 0).then_some(self.receive.busy.urgent as usize)
     }
 
     /// The last byte of the urgent data, if it has arrived and was not read.
     pub(crate) fn urgent_byte(&self) -> Option<u8> {
         let place = self.urgent()?.checked_sub(1)?;
-        if place >= self.receive.buffer.len() || !self.may_deliver() {
+        if place >= self.receive.busy.buffer.len() || !self.may_deliver() {
             return None;
         }
-        let (first, second) = self.receive.buffer.range(place, 1);
+        let (first, second) = self.receive.busy.buffer.range(place, 1);
         first.first().or(second.first()).copied()
     }
 
     /// SEND with the URGENT flag (RFC 9293 §3.10.2): what was taken, and all before it, is urgent.
     pub(crate) fn write_urgent<O: Observer>(
         &mut self,
-        cx: &Context<O>,
+        cx: &mut Context<O>,
         data: &[u8],
     ) -> Result<usize, WriteError> {
         let taken = self.write(cx, data)?;
         if taken > 0 {
-            self.send.urgent_ahead = self.send.buffer.len() as u32;
+            self.send.busy.urgent_ahead = self.send.busy.buffer.len() as u32;
             // A shut window keeps the data back, not the news (RFC 9293 §3.8.5: "all segments transmitted").
             let snd = self
                 .state()
@@ -71,8 +71,11 @@ impl Connection {
     /// The urgent field of a segment that begins at `seq`: only while urgent data is ahead. Where that is too
     /// far for 16 bits it says as far as it can, as Linux; later segments say it exactly (MUST-31).
     pub(super) fn urgent_field(&self, seq: SeqNumber) -> Option<u16> {
-        let snd = self.state().snd().filter(|_| self.send.urgent_ahead > 0)?;
-        let up = self.send.data_start(snd) + self.send.urgent_ahead;
+        let snd = self
+            .state()
+            .snd()
+            .filter(|_| self.send.busy.urgent_ahead > 0)?;
+        let up = self.send.data_start(snd) + self.send.busy.urgent_ahead;
         let ahead = up.distance_from(seq);
         (ahead > 0).then(|| u16::try_from(ahead).unwrap_or(u16::MAX))
     }
@@ -81,10 +84,12 @@ impl Connection {
 impl super::receive::ReceiveSide {
     /// RCV.UP is `pointer`, unless it lies further ahead already. Answers whether it moved.
     fn mark_urgent(&mut self, rcv: &Rcv, pointer: SeqNumber) -> bool {
-        let next_to_read = rcv.nxt - self.buffer.len() as u32;
+        let next_to_read = rcv.nxt - self.busy.buffer.len() as u32;
         let ahead = pointer.distance_from(next_to_read).max(0) as u32;
-        let moves = ahead > self.urgent;
-        self.urgent = self.urgent.max(ahead);
+        let moves = ahead > self.busy.urgent;
+        if moves {
+            self.busy.urgent = ahead;
+        }
         moves
     }
 
@@ -92,7 +97,7 @@ impl super::receive::ReceiveSide {
     /// urgent byte, nor of RFC 9293's, which stands behind it (§3.9.1.3: data following "cannot be delivered to
     /// the user in the same buffer").
     pub(super) fn readable_at_once(&self) -> usize {
-        match self.urgent {
+        match self.busy.urgent {
             0 => usize::MAX,
             1 => 1,
             ahead => ahead as usize - 1,
@@ -101,6 +106,9 @@ impl super::receive::ReceiveSide {
 
     /// The peer's stream has ended: no urgent data lies beyond.
     pub(super) fn cut_urgent(&mut self) {
-        self.urgent = self.urgent.min(self.buffer.len() as u32);
+        let arrived = self.busy.buffer.len() as u32;
+        if self.busy.urgent > arrived {
+            self.busy.urgent = arrived;
+        }
     }
 }

@@ -5,9 +5,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use slab::Slab;
-
 use super::listener::{ListenerId, Listening};
+use crate::arena::Arena;
 use crate::connection::state::{Rcv, Receiving, Sending, Snd, Synchronized};
 use crate::connection::{CHALLENGE_INTERVAL, Handshake};
 use crate::list::{Linked, Links, List};
@@ -36,8 +35,6 @@ pub(crate) struct Answer {
 const NO_SHIFT: u8 = u8::MAX;
 const SACK: u8 = 1;
 const TIMESTAMPS: u8 = 1 << 1;
-/// The handshake is done, but the accept queue has no place.
-const HELD: u8 = 1 << 2;
 
 /// SYN-RECEIVED after a passive OPEN.
 #[derive(Clone, Debug)]
@@ -63,11 +60,13 @@ pub(crate) struct SynReceived {
     wnd: u16,
     peer_shift: u8,
     flags: u8,
+    /// The handshake is done, but the accept queue has no place.
+    held: bool,
     /// SYN-ACKs sent again.
     pub(crate) retries: u8,
 }
 
-const _: () = assert!(size_of::<SynReceived>() <= 96);
+const _: () = assert!(size_of::<Option<SynReceived>>() <= 96);
 
 impl Listening {
     /// rcv SYN / snd SYN,ACK.
@@ -100,6 +99,7 @@ impl Listening {
             wnd,
             peer_shift: peer_shift.unwrap_or(NO_SHIFT),
             flags,
+            held: false,
             retries: 0,
         }
     }
@@ -153,11 +153,11 @@ impl SynReceived {
 
     /// The handshake is done, and the child waits for a place in the accept queue.
     pub(crate) fn is_held(&self) -> bool {
-        self.flags & HELD != 0
+        self.held
     }
 
     pub(crate) fn hold(&mut self) {
-        self.flags |= HELD;
+        self.held = true;
     }
 
     /// Whether a suspicious segment may be answered: twice a second, as for a connection with a slot.
@@ -203,18 +203,18 @@ impl SynReceived {
 /// Half-open connections, bounded by `Config::max_syn_received`.
 #[derive(Clone, Debug)]
 pub(crate) struct SynQueue {
-    entries: Slab<SynReceived>,
+    entries: Arena<SynReceived>,
     /// By SYN-ACKs sent again: each level is in the order of its deadlines.
     levels: Vec<List>,
     /// Bytes of data held from SYNs.
     early_bytes: usize,
 }
 
-struct Entries<'a>(&'a mut Slab<SynReceived>);
+struct Entries<'a>(&'a mut Arena<SynReceived>);
 
 impl Linked for Entries<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index as usize].links
+        &mut self.0[index].links
     }
 }
 
@@ -222,7 +222,7 @@ impl SynQueue {
     pub(crate) fn new(config: &Config) -> Self {
         let levels = usize::from(config.syn_ack_retries) + 1;
         Self {
-            entries: Slab::new(),
+            entries: Arena::new(),
             levels: core::iter::repeat_with(List::new).take(levels).collect(),
             early_bytes: 0,
         }
@@ -238,15 +238,15 @@ impl SynQueue {
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&SynReceived> {
-        self.entries.get(index as usize)
+        self.entries.get(index)
     }
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut SynReceived> {
-        self.entries.get_mut(index as usize)
+        self.entries.get_mut(index)
     }
 
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
-        self.entries.iter().map(|(index, _)| index as u32)
+        self.entries.iter().map(|(index, _)| index)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &SynReceived> {
@@ -259,21 +259,21 @@ impl SynQueue {
             return;
         }
         self.early_bytes += data.len();
-        self.entries[index as usize].early = Some(Box::new(data.to_vec()));
+        self.entries[index].early = Some(Box::new(data.to_vec()));
     }
 
     /// Adds an entry whose SYN-ACK goes out now.
     pub(crate) fn insert(&mut self, mut entry: SynReceived, now: Instant, config: &Config) -> u32 {
         entry.deadline = now + wait(config, 0);
-        let index = self.entries.insert(entry) as u32;
+        let index = self.entries.insert(entry);
         self.levels[0].push_back(&mut Entries(&mut self.entries), index);
         index
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> SynReceived {
-        let level = usize::from(self.entries[index as usize].retries);
+        let level = usize::from(self.entries[index].retries);
         self.levels[level].remove(&mut Entries(&mut self.entries), index);
-        let entry = self.entries.remove(index as usize);
+        let entry = self.entries.remove(index);
         self.early_bytes -= entry.early.as_ref().map_or(0, |data| data.len());
         entry
     }
@@ -287,12 +287,12 @@ impl SynQueue {
 
     /// Moves an entry to the next level. Answers whether there was one: if not, it has no more tries.
     pub(crate) fn back_off(&mut self, index: u32, now: Instant, config: &Config) -> bool {
-        let level = usize::from(self.entries[index as usize].retries);
+        let level = usize::from(self.entries[index].retries);
         if level + 1 >= self.levels.len() {
             return false;
         }
         self.levels[level].remove(&mut Entries(&mut self.entries), index);
-        let entry = &mut self.entries[index as usize];
+        let entry = &mut self.entries[index];
         entry.retries += 1;
         entry.deadline = now + wait(config, entry.retries);
         self.levels[level + 1].push_back(&mut Entries(&mut self.entries), index);
@@ -305,7 +305,7 @@ impl SynQueue {
 
     fn heads(&self) -> impl Iterator<Item = (u32, Instant)> + '_ {
         let heads = self.levels.iter().filter_map(List::front);
-        heads.map(|index| (index, self.entries[index as usize].deadline))
+        heads.map(|index| (index, self.entries[index].deadline))
     }
 }
 

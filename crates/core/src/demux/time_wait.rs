@@ -3,32 +3,33 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use slab::Slab;
-
+use crate::arena::Arena;
 use crate::connection::state::{Closed, EnterTimeWait};
 use crate::list::{Linked, Links, List};
 use crate::observe::LifeId;
 use crate::{FourTuple, Instant, SeqNumber};
 
-/// A moment in steps of 2^24 ns (16.8 ms), modulo 2^32: good for comparing moments within a year.
+/// A moment in steps of 2^24 ns (16.8 ms), modulo 2^32: good for comparing moments within a year. A zero is kept as
+/// one, so that a place without an entry takes no more room than one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tick(u32);
+struct Tick(NonZeroU32);
 
 const TICK_SHIFT: u32 = 24;
 
 impl Tick {
-    fn floor(moment: Instant) -> Self {
-        Self((moment.as_nanos() >> TICK_SHIFT) as u32)
+    fn new(ticks: u32) -> Self {
+        Self(NonZeroU32::new(ticks).unwrap_or(NonZeroU32::MIN))
     }
 
     fn ceil(moment: Instant) -> Self {
-        Self(moment.as_nanos().div_ceil(1 << TICK_SHIFT) as u32)
+        Self::new(moment.as_nanos().div_ceil(1 << TICK_SHIFT) as u32)
     }
 
     /// The moment this tick names, seen from `now`.
     fn to_instant(self, now: Instant) -> Instant {
-        let ahead = i64::from(self.0.wrapping_sub(Self::floor(now).0) as i32);
-        let ticks = (now.as_nanos() >> TICK_SHIFT).saturating_add_signed(ahead);
+        let now = now.as_nanos() >> TICK_SHIFT;
+        let ahead = i64::from(self.0.get().wrapping_sub(now as u32) as i32);
+        let ticks = now.saturating_add_signed(ahead);
         Instant::from_nanos(ticks << TICK_SHIFT)
     }
 }
@@ -46,7 +47,7 @@ pub(crate) struct TimeWait {
     links: Links,
 }
 
-const _: () = assert!(size_of::<TimeWait>() == 64);
+const _: () = assert!(size_of::<Option<TimeWait>>() == 64);
 
 impl TimeWait {
     /// From the slot that the connection leaves.
@@ -64,7 +65,7 @@ impl TimeWait {
             rcv_nxt,
             ts_recent,
             life,
-            ends: Tick(0),
+            ends: Tick::new(0),
             links: Links::default(),
         }
     }
@@ -90,16 +91,16 @@ impl TimeWait {
 /// Connections in TIME-WAIT, bounded by `Config::max_time_wait`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimeWaitTable {
-    entries: Slab<TimeWait>,
+    entries: Arena<TimeWait>,
     /// First is who ends first.
     order: List,
 }
 
-struct Entries<'a>(&'a mut Slab<TimeWait>);
+struct Entries<'a>(&'a mut Arena<TimeWait>);
 
 impl Linked for Entries<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index as usize].links
+        &mut self.0[index].links
     }
 }
 
@@ -109,7 +110,7 @@ impl TimeWaitTable {
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&TimeWait> {
-        self.entries.get(index as usize)
+        self.entries.get(index)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &TimeWait> {
@@ -117,7 +118,7 @@ impl TimeWaitTable {
     }
 
     pub(crate) fn insert(&mut self, entry: TimeWait, now: Instant, length: Duration) -> u32 {
-        let index = self.entries.insert(entry) as u32;
+        let index = self.entries.insert(entry);
         self.link(index, now, length);
         index
     }
@@ -129,13 +130,13 @@ impl TimeWaitTable {
     }
 
     fn link(&mut self, index: u32, now: Instant, length: Duration) {
-        self.entries[index as usize].ends = Tick::ceil(now + length);
+        self.entries[index].ends = Tick::ceil(now + length);
         self.order.push_back(&mut Entries(&mut self.entries), index);
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> TimeWait {
         self.order.remove(&mut Entries(&mut self.entries), index);
-        self.entries.remove(index as usize)
+        self.entries.remove(index)
     }
 
     /// Who ends next.
@@ -146,11 +147,10 @@ impl TimeWaitTable {
     /// Who has ended by `now`, if anybody has.
     pub(crate) fn expired(&self, now: Instant) -> Option<u32> {
         self.oldest()
-            .filter(|&index| self.entries[index as usize].ends_at(now) <= now)
+            .filter(|&index| self.entries[index].ends_at(now) <= now)
     }
 
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        self.oldest()
-            .map(|index| self.entries[index as usize].ends_at(now))
+        self.oldest().map(|index| self.entries[index].ends_at(now))
     }
 }

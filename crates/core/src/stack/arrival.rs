@@ -49,7 +49,7 @@ impl<O: Observer> Stack<O> {
         }
         match self.find(&segment.tuple).1 {
             Some(Place::Connection(index)) => {
-                self.connections[index as usize].arrive(&mut self.cx, segment);
+                self.connections[index].arrive(&mut self.cx, segment);
                 self.settle(index);
             }
             Some(Place::SynReceived(index)) => self.arrive_in_syn_received(index, segment),

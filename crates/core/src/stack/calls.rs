@@ -228,7 +228,8 @@ impl<O: Observer> Stack<O> {
         }
         let life = self.cx.next_life();
         let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
-        if let Some(Place::TimeWait(index)) = self.find(&tuple).1 {
+        let (hash, holder) = self.find(&tuple);
+        if let Some(Place::TimeWait(index)) = holder {
             iss = self.reconnect(index, iss);
         }
         self.cx.counters.active_opens += 1;
@@ -239,8 +240,7 @@ impl<O: Observer> Stack<O> {
             Cause::Connect,
         );
         let connection = Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
-        let index = self.connections.insert(connection) as u32;
-        let hash = self.cx.secrets.table_hash(&tuple);
+        let index = self.connections.insert(connection);
         self.table.insert(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live += 1);
         self.settle(index);
@@ -330,7 +330,7 @@ impl<O: Observer> Stack<O> {
             return Ok(None);
         };
         listener.accepted += 1;
-        let connection = &mut self.connections[index as usize];
+        let connection = &mut self.connections[index];
         connection.be_accepted(self.cx.now);
         let life = connection.life;
         self.settle(index);
@@ -368,7 +368,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         let connection = self
             .connections
-            .get_mut(id.index as usize)
+            .get_mut(id.index)
             .filter(|connection| connection.life == id.life)
             .ok_or(UnknownSocket)?;
         let result = call(connection, &mut self.cx);
@@ -481,7 +481,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         match self.find(tuple).1 {
             Some(Place::Connection(index)) => {
-                self.connections[index as usize].end(&mut self.cx, Cause::Abort);
+                self.connections[index].end(&mut self.cx, Cause::Abort);
                 self.settle(index);
             }
             Some(Place::SynReceived(index)) => self.drop_half_open(index, Cause::Abort),
@@ -497,7 +497,7 @@ impl<O: Observer> Stack<O> {
     /// [`UnknownSocket`].
     pub fn options(&self, id: SocketId) -> Result<SocketOptions, UnknownSocket> {
         self.connection(id)
-            .map(|connection| *connection.options())
+            .map(|connection| connection.options())
             .ok_or(UnknownSocket)
     }
 
@@ -545,7 +545,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         self.end_listeners();
         for index in self.indices() {
-            self.connections[index as usize].finish(&mut self.cx, Cause::Shutdown);
+            self.connections[index].finish(&mut self.cx, Cause::Shutdown);
             self.settle(index);
         }
     }
@@ -558,10 +558,7 @@ impl<O: Observer> Stack<O> {
     }
 
     fn indices(&self) -> Vec<u32> {
-        self.connections
-            .iter()
-            .map(|(index, _)| index as u32)
-            .collect()
+        self.connections.iter().map(|(index, _)| index).collect()
     }
 
     /// Ends everything with a RST: the host goes away. Sockets still held answer that they ended.
@@ -569,7 +566,7 @@ impl<O: Observer> Stack<O> {
         self.set_now(now);
         self.end_listeners();
         for index in self.indices() {
-            let connection = &mut self.connections[index as usize];
+            let connection = &mut self.connections[index];
             if !connection.has_ended() {
                 connection.shut_down(&mut self.cx);
                 self.settle(index);

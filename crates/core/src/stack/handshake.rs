@@ -134,7 +134,8 @@ impl<O: Observer> Stack<O> {
         let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
         segment.wnd = u16::try_from(options.receive_buffer).unwrap_or(u16::MAX);
         segment.options = Options {
-            mss: (!options.no_options).then(|| advertised_mss(config, &options, tuple.is_ipv4())),
+            mss: (!options.no_options)
+                .then(|| advertised_mss(config, options.max_segment, tuple.is_ipv4())),
             window_scale: entry.peer_shift().map(|_| receive_shift(config, &options)),
             sack_permitted: entry.sack(),
             timestamps: entry.ts_recent().map(|echo| Timestamps {
@@ -265,7 +266,7 @@ impl<O: Observer> Stack<O> {
         let echo = segment.options.timestamps.map(|theirs| theirs.echo);
         if let Some(connection) = self.promote(index, echo) {
             // The same segment may have data and a FIN.
-            self.connections[connection as usize].arrive_first(&mut self.cx, segment);
+            self.connections[connection].arrive_first(&mut self.cx, segment);
             self.settle(connection);
         }
     }
@@ -281,7 +282,7 @@ impl<O: Observer> Stack<O> {
                     .queue
                     .remove(&mut AcceptLinks(&mut self.connections), oldest);
             }
-            self.connections[oldest as usize].abort(&mut self.cx, Cause::Shed);
+            self.connections[oldest].abort(&mut self.cx, Cause::Shed);
             self.settle(oldest);
         }
     }
@@ -317,7 +318,7 @@ impl<O: Observer> Stack<O> {
         if let Some(early) = early {
             connection.take_early(&mut self.cx, irs + 1, &early);
         }
-        let slot = self.connections.insert(connection) as u32;
+        let slot = self.connections.insert(connection);
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::Connection(slot));
         self.ports.change(tuple.local(), |hold| hold.live += 1);
@@ -465,7 +466,7 @@ impl<O: Observer> Stack<O> {
     pub(super) fn close_children(&mut self, mut listener: Listener) {
         let queue = &mut listener.queue;
         while let Some(index) = queue.pop_front(&mut AcceptLinks(&mut self.connections)) {
-            self.connections[index as usize].abort(&mut self.cx, Cause::ListenerClosed);
+            self.connections[index].abort(&mut self.cx, Cause::ListenerClosed);
             self.settle(index);
         }
         for (index, life) in listener.held {

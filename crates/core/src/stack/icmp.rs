@@ -37,7 +37,7 @@ impl<O: Observer> Stack<O> {
     pub(super) fn receive_icmp_error(&mut self, error: &IcmpError) {
         match self.find(&error.tuple).1 {
             Some(Place::Connection(index)) => {
-                self.connections[index as usize].icmp_error(&mut self.cx, error);
+                self.connections[index].icmp_error(&mut self.cx, error);
                 self.settle(index);
             }
             _ => {

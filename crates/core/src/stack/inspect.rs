@@ -18,9 +18,8 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// Those of `out`.
     pub fn write_state(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        for (index, connection) in &self.connections {
-            let armed = self.wheel.deadline(index as u32);
-            writeln!(out, "{index} {connection:?} {armed:?}")?;
+        for (index, connection) in self.connections.iter() {
+            writeln!(out, "{index} {connection:?}")?;
         }
         for entry in self.syn_queue.iter() {
             writeln!(out, "{entry:?}")?;

@@ -19,20 +19,19 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use slab::Slab;
-
 pub use crate::demux::{ListenerId, ListenerStatus};
 pub use calls::{ConnectOptions, ListenOptions};
 pub use holdings::Holdings;
 pub use transmission::Transmit;
 
+use crate::arena::Arena;
 use crate::connection::{Connection, Readiness, Status, Timer, TimerKind};
 use crate::context::Context;
 use crate::counters::Counters;
 use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
 use crate::list::{Linked, Links, List};
 use crate::observe::{Initiator, LifeId, Observer, Silent, StateName};
-use crate::timer_wheel::TimerWheel;
+use crate::timer_wheel::{Timed, TimerEntry, TimerWheel};
 use crate::{Config, FourTuple, Instant, Secrets};
 
 /// A handle to a connection: an index and the life it belongs to, so that an old handle finds nothing.
@@ -67,7 +66,7 @@ pub enum Event {
 pub struct Stack<O: Observer = Silent> {
     cx: Context<O>,
     table: Table,
-    connections: Slab<Connection>,
+    connections: Arena<Connection>,
     syn_queue: SynQueue,
     time_wait: TimeWaitTable,
     listeners: Listeners,
@@ -82,25 +81,34 @@ pub struct Stack<O: Observer = Silent> {
     packet: Vec<u8>,
 }
 
-struct ReadyLinks<'a>(&'a mut Slab<Connection>);
-struct NewsLinks<'a>(&'a mut Slab<Connection>);
-struct AcceptLinks<'a>(&'a mut Slab<Connection>);
+impl Timed for Arena<Connection> {
+    #[inline]
+    fn timer(&mut self, index: u32) -> &mut TimerEntry {
+        &mut self[index].timer
+    }
+}
+
+struct ReadyLinks<'a>(&'a mut Arena<Connection>);
+/// Only what an application holds is in the list of news, and only what none holds in an accept queue: both use the
+/// same links.
+struct NewsLinks<'a>(&'a mut Arena<Connection>);
+struct AcceptLinks<'a>(&'a mut Arena<Connection>);
 
 impl Linked for ReadyLinks<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index as usize].ready_links
+        &mut self.0[index].ready_links
     }
 }
 
 impl Linked for NewsLinks<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index as usize].event_links
+        &mut self.0[index].owner_links
     }
 }
 
 impl Linked for AcceptLinks<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
-        &mut self.0[index as usize].accept_links
+        &mut self.0[index].owner_links
     }
 }
 
@@ -115,7 +123,7 @@ impl<O: Observer> Stack<O> {
         Self {
             cx,
             table: Table::default(),
-            connections: Slab::new(),
+            connections: Arena::new(),
             syn_queue,
             time_wait: TimeWaitTable::default(),
             listeners: Listeners::new(hash),
@@ -157,8 +165,8 @@ impl<O: Observer> Stack<O> {
     /// Lets time pass: fires every timer that is due by `now`.
     pub fn advance(&mut self, now: Instant) {
         self.set_now(now);
-        while let Some(index) = self.wheel.expired(self.cx.now) {
-            if let Some(connection) = self.connections.get_mut(index as usize) {
+        while let Some(index) = self.wheel.expired(&mut self.connections, self.cx.now) {
+            if let Some(connection) = self.connections.get_mut(index) {
                 if !connection.has_ended() {
                     connection.advance(&mut self.cx);
                 }
@@ -191,7 +199,7 @@ impl<O: Observer> Stack<O> {
             }
         }
         let index = self.news.pop_front(&mut NewsLinks(&mut self.connections))?;
-        let connection = &mut self.connections[index as usize];
+        let connection = &mut self.connections[index];
         connection.has_news = false;
         let readiness = core::mem::take(&mut connection.readiness);
         Some(Event::Ready(
@@ -209,10 +217,10 @@ impl<O: Observer> Stack<O> {
     }
 
     /// The table and hash of a tuple.
-    fn find(&self, tuple: &FourTuple) -> (u64, Option<Place>) {
+    fn find(&self, tuple: &FourTuple) -> (u32, Option<Place>) {
         let hash = self.cx.secrets.table_hash(tuple);
         let tuple_of = |place| match place {
-            Place::Connection(index) => self.connections.get(index as usize).map(|c| c.tuple),
+            Place::Connection(index) => self.connections.get(index).map(|c| c.tuple),
             Place::SynReceived(index) => self.syn_queue.get(index).map(|entry| entry.tuple()),
             Place::TimeWait(index) => self.time_wait.get(index).map(|entry| entry.tuple()),
         };
@@ -226,7 +234,7 @@ impl<O: Observer> Stack<O> {
 
     fn connection(&self, id: SocketId) -> Option<&Connection> {
         self.connections
-            .get(id.index as usize)
+            .get(id.index)
             .filter(|connection| connection.life == id.life)
     }
 

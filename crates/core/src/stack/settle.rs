@@ -1,54 +1,38 @@
 //! After a connection was touched: its slot, timer, place in the lists and tables are brought up to date.
 
 use super::{AcceptLinks, NewsLinks, ReadyLinks, Stack};
-use crate::FourTuple;
-use crate::connection::state::EnterTimeWait;
 use crate::connection::{Exit, Owner};
 use crate::demux::{Place, TimeWait};
-use crate::observe::{Cause, LifeId, Observer, RefusalReason, StateName};
+use crate::observe::{Cause, Observer, RefusalReason, StateName};
 
 impl<O: Observer> Stack<O> {
     /// Brings everything that follows from a connection's variables up to date.
     pub(super) fn settle(&mut self, index: u32) {
-        let Some(connection) = self.connections.get_mut(index as usize) else {
+        let Some(connection) = self.connections.get(index) else {
             return;
         };
-        if let Some(exit) = connection.take_exit() {
+        if let Some(exit) = self.cx.take_exit(connection.life) {
             self.leave_slot(index, exit);
         }
-        let connection = &mut self.connections[index as usize];
-        if connection.has_ended() && connection.owner != Owner::Application {
+        let connection = &mut self.connections[index];
+        let is_owned = connection.owner == Owner::Application;
+        if connection.has_ended() && !is_owned {
             return self.free_slot(index);
         }
-        self.arm_timer(index);
-        let connection = &mut self.connections[index as usize];
-        if !connection.is_ready && connection.may_emit() {
-            connection.is_ready = true;
+        connection.rest(&mut self.cx);
+        let deadline = connection.earlier_deadline();
+        let emits = !connection.is_ready && connection.may_emit();
+        connection.is_ready |= emits;
+        let tells = is_owned && !connection.has_news && !connection.readiness.is_empty();
+        connection.has_news |= tells;
+        if let Some(deadline) = deadline {
+            self.wheel.set(&mut self.connections, index, deadline);
+        }
+        if emits {
             self.ready
                 .push_back(&mut ReadyLinks(&mut self.connections), index);
         }
-        self.tell(index);
-    }
-
-    /// The wheel holds a deadline no later than the connection's next. A later one is left to fire early
-    /// and be re-armed then: most segments only push the deadline out.
-    fn arm_timer(&mut self, index: u32) {
-        let wanted = self.connections[index as usize].next_deadline();
-        let armed = self.wheel.deadline(index);
-        match (wanted, armed) {
-            (Some(wanted), Some(armed)) if armed <= wanted => {}
-            (Some(wanted), _) => self.wheel.set(index, wanted),
-            (None, Some(_)) => self.wheel.clear(index),
-            (None, None) => {}
-        }
-    }
-
-    /// Queues an event for the application that holds the socket.
-    fn tell(&mut self, index: u32) {
-        let connection = &self.connections[index as usize];
-        let has_news = !connection.readiness.is_empty() && connection.owner == Owner::Application;
-        if has_news && !connection.has_news {
-            self.connections[index as usize].has_news = true;
+        if tells {
             self.news
                 .push_back(&mut NewsLinks(&mut self.connections), index);
         }
@@ -56,28 +40,24 @@ impl<O: Observer> Stack<O> {
 
     /// The connection has left its slot for TIME-WAIT or for good.
     fn leave_slot(&mut self, index: u32, exit: Exit) {
-        let connection = &self.connections[index as usize];
+        let connection = &mut self.connections[index];
         let (life, tuple, ts_recent) = (connection.life, connection.tuple, connection.ts_recent());
+        // The ACK of the peer's FIN is still owed: the slot can no longer send it.
+        let owed = connection.take_owed_ack();
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.remove(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live -= 1);
         if let Exit::TimeWait(entry) = exit {
-            // The ACK of the peer's FIN is still owed: the slot can no longer send it.
-            let owed = self.connections[index as usize].take_owed_ack();
-            self.enter_time_wait(life, tuple, entry, ts_recent);
+            let entry = TimeWait::new(life, tuple, entry, ts_recent);
+            let entered = self.enter_time_wait(hash, entry);
             if owed {
-                self.acknowledge_in_time_wait(&tuple);
+                self.acknowledge_entry(entered);
             }
         }
     }
 
-    fn enter_time_wait(
-        &mut self,
-        life: LifeId,
-        tuple: FourTuple,
-        entry: EnterTimeWait,
-        ts_recent: Option<u32>,
-    ) {
+    fn enter_time_wait(&mut self, hash: u32, entry: TimeWait) -> u32 {
+        let tuple = entry.tuple();
         self.cx.counters.time_waited += 1;
         if self.time_wait.len() >= self.cx.config.max_time_wait {
             self.cx.refuse(Some(tuple), RefusalReason::TimeWaitLimit);
@@ -85,12 +65,11 @@ impl<O: Observer> Stack<O> {
                 self.end_time_wait(oldest, Cause::TimeWaitEvicted);
             }
         }
-        let hash = self.cx.secrets.table_hash(&tuple);
-        let entry = TimeWait::new(life, tuple, entry, ts_recent);
         let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
         let index = self.time_wait.insert(entry, self.cx.now, length);
         self.table.insert(hash, Place::TimeWait(index));
         self.ports.change(tuple.local(), |hold| hold.time_wait += 1);
+        index
     }
 
     /// Ends a connection in TIME-WAIT.
@@ -107,7 +86,7 @@ impl<O: Observer> Stack<O> {
 
     /// Nobody will ask for this slot again.
     pub(super) fn free_slot(&mut self, index: u32) {
-        let queued_by = match self.connections[index as usize].owner {
+        let queued_by = match self.connections[index].owner {
             Owner::AcceptQueue(listener) => Some(listener),
             Owner::Application | Owner::Nobody => None,
         };
@@ -118,10 +97,12 @@ impl<O: Observer> Stack<O> {
         }
         self.ready
             .remove(&mut ReadyLinks(&mut self.connections), index);
-        self.news
-            .remove(&mut NewsLinks(&mut self.connections), index);
-        self.wheel.clear(index);
-        self.connections.remove(index as usize);
+        if self.connections[index].has_news {
+            self.news
+                .remove(&mut NewsLinks(&mut self.connections), index);
+        }
+        self.wheel.clear(&mut self.connections, index);
+        self.connections.remove(index);
         if let Some(listener) = queued_by {
             self.promote_held(listener);
         }

@@ -4,9 +4,9 @@ use super::Stack;
 use super::handshake::next_incarnation;
 use super::settle::MAX_TIME_WAIT;
 use super::slotless::SlotlessAck;
-use crate::demux::{ListenerId, Place, TimeWait};
+use crate::demux::{ListenerId, TimeWait};
 use crate::observe::{Cause, Direction, DiscardReason, Observer};
-use crate::{Flags, FourTuple, Segment, SeqNumber, SynFin};
+use crate::{Flags, Segment, SeqNumber, SynFin};
 
 /// What a new incarnation must know of the old one.
 pub(super) struct EndedTimeWait {
@@ -141,17 +141,11 @@ impl<O: Observer> Stack<O> {
         }
     }
 
-    fn acknowledge_entry(&mut self, index: u32) {
+    /// Acknowledges the peer's FIN.
+    pub(super) fn acknowledge_entry(&mut self, index: u32) {
         let wnd = self.cx.config.time_wait_window;
         if let Some(ack) = self.time_wait.get(index).map(|entry| ack_of(entry, wnd)) {
             self.acknowledge_without_slot(ack);
-        }
-    }
-
-    /// Acknowledges the peer's FIN, for a connection that has just entered TIME-WAIT.
-    pub(super) fn acknowledge_in_time_wait(&mut self, tuple: &FourTuple) {
-        if let (_, Some(Place::TimeWait(index))) = self.find(tuple) {
-            self.acknowledge_entry(index);
         }
     }
 

@@ -55,7 +55,7 @@ impl<O: Observer> Stack<O> {
     }
 
     fn take_turn(&mut self, index: u32, packet: &mut Vec<u8>, device: &mut impl Transmit) {
-        let connection = &mut self.connections[index as usize];
+        let connection = &mut self.connections[index];
         connection.is_ready = false;
         for _ in 0..TURN {
             if !device.is_ready() || !connection.emit(&mut self.cx, packet) {

@@ -154,7 +154,7 @@ fn a_leak_and_an_overload_are_told_apart() {
 fn a_flood_is_bounded_and_passes() {
     let (text, outcome) = run("syn-flood");
     let rows = outcome.table.unwrap().rows;
-    assert_eq!(rows[1], ["after the flood", "4,096", "5,904", "458,752 B"]);
+    assert_eq!(rows[1], ["after the flood", "4,096", "5,904", "479,232 B"]);
     assert_eq!(rows.last().unwrap()[1], "0");
     in_order(
         &text,
@@ -202,7 +202,7 @@ fn three_messages_are_enough_and_needed() {
     );
     assert_eq!(of(5)[..2], ["ghost, replay, restart"; 2]);
     assert_eq!(of(5)[2..], ["none"; 3]);
-    assert_eq!(rows[4][1], "458,752 B");
+    assert_eq!(rows[4][1], "479,232 B");
     let mut file = Vec::new();
     assert!(write_capture(&outcome.records, &mut file).is_ok_and(|packets| packets == 6));
 }
