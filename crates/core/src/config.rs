@@ -20,13 +20,19 @@ pub struct Config {
     /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so none is kept; but a zero would look
     /// like a receiver in trouble to whoever reads a capture.
     pub time_wait_window: u16,
+    /// Whether a `connect` that finds no ephemeral port free takes the place of its own oldest connection in TIME-WAIT
+    /// to the same peer, once it was there for a second and if timestamps keep the two apart (RFC 7323, appendix B.2).
+    /// On: a free port always goes first, and without one there would be no connection. It is Linux's `tcp_tw_reuse`,
+    /// which takes the first such port it meets, by default on loopback only.
+    pub time_wait_reuse: bool,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
     /// How many connections there may be, TIME-WAIT and half-open ones not counted.
     pub max_connections: usize,
     /// How many half-open connections there may be.
     pub max_syn_received: usize,
-    /// How many connections may be in TIME-WAIT; beyond, the oldest ends early.
+    /// How many connections may be in TIME-WAIT, at 64 bytes and a share of the index each; beyond, the oldest ends
+    /// early, which [`tcp_time_wait_overflow`](crate::Counters::tcp_time_wait_overflow) counts.
     pub max_time_wait: usize,
     /// How many listeners there may be.
     pub max_listeners: usize,
@@ -96,6 +102,7 @@ impl Default for Config {
             mtu: 1500,
             time_wait: Duration::from_secs(60),
             time_wait_window: 512,
+            time_wait_reuse: true,
             reset_ends_time_wait: false,
             max_connections: 65_536,
             max_syn_received: 4_096,

@@ -12,12 +12,12 @@ use crate::{FourTuple, Instant, SeqNumber};
 
 /// A moment in steps of 2^24 ns (16.8 ms), modulo 2^32: good for comparing moments within a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tick(u32);
+pub(crate) struct Tick(u32);
 
 const TICK_SHIFT: u32 = 24;
 
 impl Tick {
-    fn floor(moment: Instant) -> Self {
+    pub(crate) fn floor(moment: Instant) -> Self {
         Self((moment.as_nanos() >> TICK_SHIFT) as u32)
     }
 
@@ -25,9 +25,14 @@ impl Tick {
         Self(moment.as_nanos().div_ceil(1 << TICK_SHIFT) as u32)
     }
 
+    /// How many ticks later than `other` it is, or earlier.
+    pub(crate) fn ahead_of(self, other: Self) -> i32 {
+        self.0.wrapping_sub(other.0) as i32
+    }
+
     /// The moment this tick names, seen from `now`.
     fn to_instant(self, now: Instant) -> Instant {
-        let ahead = i64::from(self.0.wrapping_sub(Self::floor(now).0) as i32);
+        let ahead = i64::from(self.ahead_of(Self::floor(now)));
         let ticks = (now.as_nanos() >> TICK_SHIFT).saturating_add_signed(ahead);
         Instant::from_nanos(ticks << TICK_SHIFT)
     }
@@ -82,12 +87,17 @@ impl TimeWait {
         self.ts_recent.map(NonZeroU32::get)
     }
 
+    pub(crate) fn ends(&self) -> Tick {
+        self.ends
+    }
+
     pub(crate) fn ends_at(&self, now: Instant) -> Instant {
         self.ends.to_instant(now)
     }
 }
 
-/// Connections in TIME-WAIT, bounded by `Config::max_time_wait`.
+/// Connections in TIME-WAIT, bounded by `Config::max_time_wait`: when one more comes the oldest, whose end is next, ends
+/// early. It has waited longest, so that least can still come of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimeWaitTable {
     entries: Slab<TimeWait>,

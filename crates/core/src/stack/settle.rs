@@ -61,13 +61,14 @@ impl<O: Observer> Stack<O> {
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.remove(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live -= 1);
-        if let Exit::TimeWait(entry) = exit {
-            // The ACK of the peer's FIN is still owed: the slot can no longer send it.
-            let owed = self.connections[index as usize].take_owed_ack();
-            self.enter_time_wait(life, tuple, entry, ts_recent);
-            if owed {
-                self.acknowledge_in_time_wait(&tuple);
-            }
+        let Exit::TimeWait(entry) = exit else {
+            return self.ports.came_free(&tuple);
+        };
+        // The ACK of the peer's FIN is still owed: the slot can no longer send it.
+        let owed = self.connections[index as usize].take_owed_ack();
+        self.enter_time_wait(life, tuple, entry, ts_recent);
+        if owed {
+            self.acknowledge_in_time_wait(&tuple);
         }
     }
 
@@ -91,6 +92,9 @@ impl<O: Observer> Stack<O> {
         let index = self.time_wait.insert(entry, self.cx.now, length);
         self.table.insert(hash, Place::TimeWait(index));
         self.ports.change(tuple.local(), |hold| hold.time_wait += 1);
+        if let Some(entry) = self.time_wait.get(index) {
+            self.ports.waits(&tuple, entry.ends(), true);
+        }
     }
 
     /// Ends a connection in TIME-WAIT.
@@ -100,6 +104,7 @@ impl<O: Observer> Stack<O> {
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.remove(hash, Place::TimeWait(index));
         self.ports.change(tuple.local(), |hold| hold.time_wait -= 1);
+        self.ports.waited(&tuple);
         let crate::connection::state::Closed = entry.expire();
         self.cx
             .transition(life, tuple, (StateName::TimeWait, StateName::Closed), cause);

@@ -1,5 +1,7 @@
 //! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
 
+use core::time::Duration;
+
 use super::Stack;
 use super::handshake::next_incarnation;
 use super::settle::MAX_TIME_WAIT;
@@ -48,6 +50,9 @@ impl<O: Observer> Stack<O> {
             // Acknowledge it, and restart the 2 MSL timeout."
             let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
             self.time_wait.restart(index, self.cx.now, length);
+            if let Some(entry) = self.time_wait.get(index) {
+                self.ports.waits(&entry.tuple(), entry.ends(), false);
+            }
             return self.acknowledge_entry(index);
         } else if entry.snd_nxt.precedes(segment.ack) {
             // RFC 5961 §5: an ACK of what was never sent "MUST be discarded and an ACK sent back".
@@ -117,13 +122,26 @@ impl<O: Observer> Stack<O> {
     /// from an earlier incarnation" is told by its timestamp (RFC 7323, appendix B.2). A second lets our clock, and
     /// the peer's, pass what was sent last, as in Linux.
     pub(super) fn may_reconnect(&self, index: u32) -> bool {
-        let Some(entry) = self.time_wait.get(index) else {
-            return false;
-        };
+        self.may_reconnect_in(index) == Some(Duration::ZERO)
+    }
+
+    /// How long until then; `None` without timestamps, or if it ends before.
+    pub(super) fn may_reconnect_in(&self, index: u32) -> Option<Duration> {
+        let entry = self.time_wait.get(index)?;
         let config = &self.cx.config;
         let left = entry.ends_at(self.cx.now) - self.cx.now;
         let length = config.time_wait.min(MAX_TIME_WAIT);
-        config.timestamps && entry.ts_recent().is_some() && left + RECONNECT <= length
+        let has_timestamps = config.timestamps && entry.ts_recent().is_some();
+        let wait = (left + RECONNECT).saturating_sub(length);
+        (has_timestamps && wait <= left).then_some(wait)
+    }
+
+    /// How long until a `connect` that finds no port may have this one's.
+    pub(super) fn comes_free_in(&self, index: u32) -> Option<Duration> {
+        let left = self.time_wait.get(index)?.ends_at(self.cx.now) - self.cx.now;
+        let sooner = self.may_reconnect_in(index);
+        let sooner = sooner.filter(|_| self.cx.config.time_wait_reuse);
+        Some(sooner.unwrap_or(left))
     }
 
     /// The old incarnation gives way; answers the ISN of the new one.
@@ -169,7 +187,7 @@ impl<O: Observer> Stack<O> {
 }
 
 /// How long TIME-WAIT lasts at least before it is left for a new active OPEN.
-const RECONNECT: core::time::Duration = core::time::Duration::from_secs(1);
+const RECONNECT: Duration = Duration::from_secs(1);
 
 /// What an entry says when it acknowledges.
 fn ack_of(entry: &TimeWait, wnd: u16) -> SlotlessAck {

@@ -93,6 +93,7 @@ impl Profile {
             addresses,
             mtu: draw.pick(mtus),
             time_wait: self.time_wait * draw.pick(&[1, 1, 2]),
+            time_wait_reuse: draw.chance(0.7),
             reset_ends_time_wait: draw.chance(0.2),
             syn_retries: draw.pick(&[6, 6, 2, 1, 0]),
             syn_ack_retries: draw.pick(&[5, 5, 2, 1, 0]),

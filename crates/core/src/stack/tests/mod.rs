@@ -18,6 +18,7 @@ mod long_paths;
 mod network;
 mod options;
 mod passive_open;
+mod ports;
 mod receiving;
 mod recovery;
 mod resets;
