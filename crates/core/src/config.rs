@@ -52,6 +52,15 @@ pub struct Config {
     pub orphan_retries: u8,
     /// How long FIN-WAIT-2 lasts when no application owns the connection.
     pub fin_wait_2: Duration,
+    /// How long a connection that no application owns any more may take to deliver what was written, and its FIN,
+    /// whatever its peer does; FIN-WAIT-2 and TIME-WAIT, where that is done, come on top. A peer that acknowledges one
+    /// byte now and then, or opens and shuts its window, could hold it for days otherwise. The default, 15 minutes,
+    /// lets a full send buffer of the default size drain at 300 bytes a second.
+    pub orphan_time: Duration,
+    /// How many connections may have no owner (Linux's `tcp_max_orphans`): in FIN-WAIT-1, FIN-WAIT-2, CLOSING and
+    /// LAST-ACK. Beyond, `close` sends a RST instead of a FIN, and what was not delivered is lost. It is the newest
+    /// that goes: the others have their bounds in time. The default is a quarter of `max_connections`.
+    pub max_orphans: usize,
     /// The bounds of the retransmission timeout (RFC 6298).
     pub rto: RtoBounds,
     /// How long a delayed ACK waits: at most 499 ms (RFC 9293 §3.8.6.3, MUST-40).
@@ -116,6 +125,8 @@ impl Default for Config {
             data_retries: 15,
             orphan_retries: 8,
             fin_wait_2: Duration::from_secs(60),
+            orphan_time: Duration::from_secs(900),
+            max_orphans: 16_384,
             rto: RtoBounds::default(),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
@@ -212,6 +223,12 @@ pub struct SocketOptions {
     pub keep_alive: Option<KeepAlive>,
     /// How long sent data may stay unacknowledged before the connection ends, instead of
     /// [`data_retries`](Config::data_retries) (RFC 9293 §3.8.3, MUST-21; RFC 5482). Zero is none.
+    ///
+    /// It is also what bounds a peer that keeps its window shut: while it answers probes the connection stays open (RFC
+    /// 9293 §3.8.6.1, MUST-37), so without a user timeout an owned connection may be held for ever. To open the
+    /// window and shut it again is no progress; to acknowledge a single byte is: how slowly a peer may read is for the
+    /// application to decide, and what it holds meanwhile is bounded by `send_buffer`. A connection without an owner
+    /// has [`orphan_time`](Config::orphan_time).
     pub user_timeout: Option<Duration>,
     /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
     pub syn_retries: Option<u8>,

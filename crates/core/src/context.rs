@@ -39,6 +39,8 @@ pub(crate) struct Context<O> {
     pub(crate) counters: Counters,
     replies: VecDeque<Reply>,
     challenges: ChallengeBudget,
+    /// Connections that no application owns any more, bounded by `Config::max_orphans`.
+    pub(crate) orphans: usize,
     lives: u32,
     listeners: u32,
 }
@@ -53,6 +55,7 @@ impl<O: Observer> Context<O> {
             counters: Counters::default(),
             replies: VecDeque::new(),
             challenges: ChallengeBudget::default(),
+            orphans: 0,
             lives: 0,
             listeners: 0,
         }

@@ -106,6 +106,7 @@ fn kind_of(cause: Cause) -> ErrorKind {
         | Cause::SynAckRetries
         | Cause::DataRetries
         | Cause::OrphanRetries
+        | Cause::OrphanTime
         | Cause::UserTimeout
         | Cause::KeepAlive
         | Cause::Linger

@@ -287,7 +287,6 @@ impl Connection {
             self.send.probe = false;
             self.send.timeouts = 0;
             self.send.rtt.reset_back_off();
-            self.send.waiting_since = now;
             if !self.send.queue.is_empty() {
                 self.send.queue.mark_all_lost();
                 self.send.urgent = true;

@@ -247,6 +247,9 @@ impl Connection {
     fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
         self.ended = Some(cause);
         self.ended_in = Some(from);
+        if self.owner == Owner::Nobody {
+            cx.orphans -= 1;
+        }
         self.send.clear();
         self.receive.forget_out_of_order();
         self.timers = Timers::default();

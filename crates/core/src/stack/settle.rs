@@ -83,6 +83,7 @@ impl<O: Observer> Stack<O> {
         if self.time_wait.len() >= self.cx.config.max_time_wait {
             self.cx.refuse(Some(tuple), RefusalReason::TimeWaitLimit);
             if let Some(oldest) = self.time_wait.oldest() {
+                self.cx.counters.tcp_time_wait_overflow += 1;
                 self.end_time_wait(oldest, Cause::TimeWaitEvicted);
             }
         }

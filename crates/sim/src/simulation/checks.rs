@@ -313,6 +313,7 @@ fn tables(stack: &Stack<Lives>) -> Result<(), String> {
     let limits = [
         ("slots", held.slots, config.max_connections),
         ("half-open", held.half_open, config.max_syn_received),
+        ("orphans", held.orphans, config.max_orphans),
         ("TIME-WAIT", held.time_waits, config.max_time_wait),
         ("listeners", held.listeners, config.max_listeners),
         ("replies", held.replies, config.max_replies),

@@ -332,7 +332,8 @@ fn may_end(from: StateName, cause: Cause) -> bool {
         SynRetries => from == SynSent,
         SynAckRetries | AcceptOverflow | NoMemory => from == SynReceived,
         DataRetries => synchronized && from != FinWait2,
-        OrphanRetries => matches!(from, FinWait1 | Closing | LastAck),
+        OrphanRetries | OrphanTime => matches!(from, FinWait1 | Closing | LastAck),
+        OrphanLimit => alive && from != SynSent,
         UserTimeout => alive && from != FinWait2,
         // Also behind a FIN that a small window keeps back.
         KeepAlive => synchronized,

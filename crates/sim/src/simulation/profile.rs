@@ -100,6 +100,7 @@ impl Profile {
             data_retries: draw.pick(&[15, 15, 4, 2]),
             orphan_retries: draw.pick(&[8, 8, 3, 1]),
             fin_wait_2: millis(draw.pick(&[60_000, 60_000, 5_000, 500])),
+            orphan_time: millis(draw.pick(&[900_000, 900_000, 60_000, 5_000])),
             rto: RtoBounds {
                 initial: millis(initial),
                 min: millis(least),
@@ -176,6 +177,7 @@ fn cramp(draw: &mut Draw, config: &mut Config) {
     few(draw, &mut config.max_connections, &[1, 2, 3, 4, 8]);
     few(draw, &mut config.max_syn_received, &[1, 2, 3]);
     few(draw, &mut config.max_time_wait, &[1, 2, 3]);
+    few(draw, &mut config.max_orphans, &[0, 1, 2]);
     few(draw, &mut config.max_listeners, &[1, 2]);
     few(draw, &mut config.max_replies, &[1, 2, 5]);
     few(draw, &mut config.max_syn_data, &[0, 10, 1000]);

@@ -17,6 +17,7 @@ mod limits;
 mod long_paths;
 mod network;
 mod options;
+mod orphans;
 mod passive_open;
 mod ports;
 mod receiving;
