@@ -159,6 +159,8 @@ impl Connection {
         self.history.bytes_acked += u64::from(data);
         if data > 0 {
             self.readiness |= Readiness::WRITABLE;
+            let acknowledged = self.is_acknowledged();
+            self.readiness.set(Readiness::ACKNOWLEDGED, acknowledged);
             self.recover_or_grow(now, segment.ack, data, data.saturating_sub(known));
         }
         self.arm_retransmission(now);
@@ -315,6 +317,7 @@ impl Connection {
         }
         self.timers.retransmit = Deadline::NEVER;
         self.timers.last = Deadline::NEVER;
+        self.readiness |= Readiness::ACKNOWLEDGED;
         self.transition(cx, Cause::AckOfFin, State::fin_acked);
         self.arm_fin_wait_2(cx);
     }

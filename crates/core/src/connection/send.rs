@@ -143,6 +143,7 @@ impl SendSide {
         (self.capacity as usize).saturating_sub(self.buffer.len())
     }
 
+    /// The connection has ended.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
         self.queue.clear();

@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::{AcceptLinks, SocketId, Stack};
 use crate::config::AcceptPolicy;
 use crate::connection::state::Closed;
-use crate::connection::{Connection, Shutdown};
+use crate::connection::{Connection, Delivery, Shutdown};
 use crate::demux::{Hold, Listener, ListenerId, Place, Scope, Towards};
 use crate::error::{
     ConnectError, Exhausted, ListenError, ReadError, ShutdownError, UnknownSocket, WriteError,
@@ -522,7 +522,19 @@ impl<O: Observer> Stack<O> {
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());
         readiness.set(crate::Readiness::URGENT, connection.urgent().is_some());
+        let acknowledged = connection.is_acknowledged();
+        readiness.set(crate::Readiness::ACKNOWLEDGED, acknowledged);
         Ok(readiness)
+    }
+
+    /// What the peer has acknowledged of what was written, also once the connection has ended. An event with
+    /// [`ACKNOWLEDGED`](crate::Readiness::ACKNOWLEDGED) tells when it is all.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`].
+    pub fn delivery(&self, id: SocketId) -> Result<Delivery, UnknownSocket> {
+        let connection = self.connection(id).ok_or(UnknownSocket)?;
+        Ok(connection.delivery())
     }
 
     /// The host is about to go away: listeners close, and every connection gets a FIN behind what was written.

@@ -8,6 +8,7 @@ mod acceptance;
 mod active_open;
 mod backlog;
 mod closing;
+mod delivery;
 mod duplicates;
 mod ends;
 mod held_ports;
