@@ -6,6 +6,7 @@
 
 mod acceptance;
 mod active_open;
+mod attacks;
 mod backlog;
 mod closing;
 mod delivery;
