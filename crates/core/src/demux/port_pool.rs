@@ -51,7 +51,7 @@ pub(crate) struct Pool {
     free: VecDeque<u16>,
     /// Who ends first being first.
     waiting: VecDeque<(u16, Tick)>,
-    /// How many connections towards the peer are in TIME-WAIT.
+    /// How many connections towards the peer are in TIME-WAIT, from ports of the range.
     pub(crate) time_waits: u32,
 }
 
@@ -72,10 +72,19 @@ impl Pool {
         }
     }
 
-    /// A connection from the port is in TIME-WAIT.
-    pub(crate) fn wait(&mut self, port: u16, ends: Tick) {
+    /// A connection from the port is in TIME-WAIT; one that is not new has begun it anew.
+    pub(crate) fn wait(&mut self, port: u16, ends: Tick, is_new: bool) {
         if self.range.contains(&port) {
             self.waiting.push_back((port, ends));
+            self.time_waits += u32::from(is_new);
+        }
+    }
+
+    /// The TIME-WAIT of a connection from the port is over.
+    pub(crate) fn waited(&mut self, port: u16) {
+        if self.range.contains(&port) {
+            self.time_waits = self.time_waits.saturating_sub(1);
+            self.free.push_back(port);
         }
     }
 

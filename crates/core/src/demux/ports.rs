@@ -163,18 +163,15 @@ impl Ports {
     pub(crate) fn waits(&mut self, tuple: &FourTuple, ends: Tick, is_new: bool) {
         let port = tuple.local().port();
         self.pools.change(&Towards::peer_of(tuple), |pool| {
-            pool.wait(port, ends);
-            pool.time_waits += u32::from(is_new);
+            pool.wait(port, ends, is_new)
         });
     }
 
     /// A connection has left TIME-WAIT.
     pub(crate) fn waited(&mut self, tuple: &FourTuple) {
         let port = tuple.local().port();
-        self.pools.change(&Towards::peer_of(tuple), |pool| {
-            pool.time_waits = pool.time_waits.saturating_sub(1);
-            pool.offer(port);
-        });
+        self.pools
+            .change(&Towards::peer_of(tuple), |pool| pool.waited(port));
     }
 
     /// No listener has this port any more, at some address.

@@ -45,8 +45,7 @@ impl<O: Observer> Stack<O> {
                 first.get_or_insert(port);
                 pool.offer(port);
             } else if let Some((_, ends)) = self.waiting(towards, port) {
-                pool.wait(port, ends);
-                pool.time_waits += 1;
+                pool.wait(port, ends, true);
             }
         }
         pool.sort(Tick::floor(self.cx.now));

@@ -129,6 +129,23 @@ fn exhaustion_tells_of_time_wait_and_of_its_next_end() {
         }
         harness.advance(secs(10));
     }
+    // One from a port that is never chosen does not count.
+    let options = ConnectOptions {
+        local: Some(SocketAddr::new(V4.ours(), 30_000)),
+        ..ConnectOptions::default()
+    };
+    let remote = SocketAddr::new(V4.theirs(), 7);
+    let id = harness.stack.connect(harness.now, remote, options).unwrap();
+    harness.transmit();
+    let syn = harness.sent.pop_back().expect("a SYN");
+    let (us, them, tuple) = (syn.seq + 1, SeqNumber(7001), syn.tuple);
+    let outside = Peer {
+        tuple,
+        us,
+        them,
+        ts: None,
+    };
+    to_time_wait(&mut harness, (outside, id), false);
     let exhausted = connect(&mut harness).unwrap_err();
     assert_eq!((exhausted.held, exhausted.time_wait), (1000, 3));
     let wait = exhausted.next_free.expect("an end");
