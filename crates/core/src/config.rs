@@ -20,13 +20,19 @@ pub struct Config {
     /// What ACKs from TIME-WAIT say of the window. Nothing can come any more, so none is kept; but a zero would look
     /// like a receiver in trouble to whoever reads a capture.
     pub time_wait_window: u16,
+    /// Whether a `connect` that finds no ephemeral port free takes the place of its own oldest connection in TIME-WAIT
+    /// to the same peer, once it was there for a second and if timestamps keep the two apart (RFC 7323, appendix B.2).
+    /// On: a free port always goes first, and without one there would be no connection. It is Linux's `tcp_tw_reuse`,
+    /// which takes the first such port it meets, by default on loopback only.
+    pub time_wait_reuse: bool,
     /// Whether an exact RST ends TIME-WAIT (Linux's default). RFC 1337 says it must not.
     pub reset_ends_time_wait: bool,
     /// How many connections there may be, TIME-WAIT and half-open ones not counted: at most 2^30, like the next two.
     pub max_connections: usize,
     /// How many half-open connections there may be.
     pub max_syn_received: usize,
-    /// How many connections may be in TIME-WAIT; beyond, the oldest ends early.
+    /// How many connections may be in TIME-WAIT, at 64 bytes and a share of the index each; beyond, the oldest ends
+    /// early, which [`tcp_time_wait_overflow`](crate::Counters::tcp_time_wait_overflow) counts.
     pub max_time_wait: usize,
     /// How many listeners there may be.
     pub max_listeners: usize,
@@ -46,6 +52,15 @@ pub struct Config {
     pub orphan_retries: u8,
     /// How long FIN-WAIT-2 lasts when no application owns the connection.
     pub fin_wait_2: Duration,
+    /// How long a connection that no application owns any more may take to deliver what was written, and its FIN,
+    /// whatever its peer does; FIN-WAIT-2 and TIME-WAIT, where that is done, come on top. A peer that acknowledges one
+    /// byte now and then, or opens and shuts its window, could hold it for days otherwise. The default, 15 minutes,
+    /// lets a full send buffer of the default size drain at 300 bytes a second.
+    pub orphan_time: Duration,
+    /// How many connections may have no owner (Linux's `tcp_max_orphans`): in FIN-WAIT-1, FIN-WAIT-2, CLOSING and
+    /// LAST-ACK. Beyond, `close` sends a RST instead of a FIN, and what was not delivered is lost. It is the newest
+    /// that goes: the others have their bounds in time. The default is a quarter of `max_connections`.
+    pub max_orphans: usize,
     /// The bounds of the retransmission timeout (RFC 6298).
     pub rto: RtoBounds,
     /// How long a delayed ACK waits: at most 499 ms (RFC 9293 §3.8.6.3, MUST-40).
@@ -96,6 +111,7 @@ impl Default for Config {
             mtu: 1500,
             time_wait: Duration::from_secs(60),
             time_wait_window: 512,
+            time_wait_reuse: true,
             reset_ends_time_wait: false,
             max_connections: 65_536,
             max_syn_received: 4_096,
@@ -109,6 +125,8 @@ impl Default for Config {
             data_retries: 15,
             orphan_retries: 8,
             fin_wait_2: Duration::from_secs(60),
+            orphan_time: Duration::from_secs(900),
+            max_orphans: 16_384,
             rto: RtoBounds::default(),
             delayed_ack: Duration::from_millis(40),
             quick_acks: 16,
@@ -221,6 +239,12 @@ pub struct SocketOptions {
     pub keep_alive: Option<KeepAlive>,
     /// How long sent data may stay unacknowledged before the connection ends, instead of
     /// [`data_retries`](Config::data_retries) (RFC 9293 §3.8.3, MUST-21; RFC 5482). Zero is none.
+    ///
+    /// It is also what bounds a peer that keeps its window shut: while it answers probes the connection stays open (RFC
+    /// 9293 §3.8.6.1, MUST-37), so without a user timeout an owned connection may be held for ever. To open the
+    /// window and shut it again is no progress; to acknowledge a single byte is: how slowly a peer may read is for the
+    /// application to decide, and what it holds meanwhile is bounded by `send_buffer`. A connection without an owner
+    /// has [`orphan_time`](Config::orphan_time).
     pub user_timeout: Option<Duration>,
     /// Times this socket's SYN is sent again, if not as often as the stack's settings say.
     pub syn_retries: Option<u8>,

@@ -46,6 +46,8 @@ pub(crate) struct Context<O> {
     pub(crate) spares: Spare,
     /// Who has just left its state, and how.
     exit: Option<(LifeId, Exit)>,
+    /// Connections that no application owns any more, bounded by `Config::max_orphans`.
+    pub(crate) orphans: usize,
     lives: u32,
     listeners: u32,
 }
@@ -62,6 +64,7 @@ impl<O: Observer> Context<O> {
             challenges: ChallengeBudget::default(),
             spares: Spare::new(),
             exit: None,
+            orphans: 0,
             lives: 0,
             listeners: 0,
         }

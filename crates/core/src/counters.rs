@@ -41,6 +41,12 @@ pub struct Counters {
     pub tcp_synack_retrans: u64,
     /// Connections that entered TIME-WAIT.
     pub time_waited: u64,
+    /// Connections in TIME-WAIT that ended early because the table was full
+    /// ([`max_time_wait`](crate::Config::max_time_wait)).
+    pub tcp_time_wait_overflow: u64,
+    /// Connections reset by `close` because too many had no owner already
+    /// ([`max_orphans`](crate::Config::max_orphans)).
+    pub tcp_abort_on_memory: u64,
     /// Connections in TIME-WAIT that gave way to a new SYN, the peer's or ours.
     pub tw_recycled: u64,
     /// Echo requests answered.
@@ -74,6 +80,8 @@ impl Default for Counters {
             tcp_ofo_queue: 0,
             tcp_synack_retrans: 0,
             time_waited: 0,
+            tcp_time_wait_overflow: 0,
+            tcp_abort_on_memory: 0,
             tw_recycled: 0,
             icmp_echoes: 0,
             discards: [0; DiscardReason::ALL.len()],

@@ -1,5 +1,8 @@
 //! What a call of the application can answer instead of success: one enum a call.
 
+use core::fmt;
+use core::time::Duration;
+
 use crate::observe::Cause;
 
 /// The socket or listener is not there: it was closed, or never was.
@@ -24,9 +27,12 @@ pub enum ListenError {
     /// The address is not one of the stack's.
     #[error("the address is not one of ours")]
     AddressNotOurs,
-    /// Port 0 cannot be listened on in the core; all ephemeral ports are taken.
-    #[error("no port is free")]
-    PortsExhausted,
+    /// A port was to be chosen, and every ephemeral one is taken (RFC 6056 §3.2).
+    #[error("no port is free: all {} are held", Grouped(*held))]
+    PortsExhausted {
+        /// How many ports there are, all of them held by listeners, bound sockets or connections.
+        held: u32,
+    },
     /// The limit of listeners is reached.
     #[error("no listener slot is left")]
     LimitReached,
@@ -44,12 +50,49 @@ pub enum ConnectError {
     /// The very same connection exists, or a listener holds the local port.
     #[error("the local address is in use")]
     AddressInUse,
-    /// Every ephemeral port towards this peer is taken.
-    #[error("no ephemeral port is free")]
-    PortsExhausted,
+    /// Every ephemeral port towards this peer is taken (RFC 6056 §3.2).
+    #[error("no ephemeral port is free: {0}")]
+    PortsExhausted(Exhausted),
     /// The limit of connections is reached.
     #[error("no connection slot is left")]
     LimitReached,
+}
+
+/// What holds the ephemeral ports from one address towards one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exhausted {
+    /// How many ports there are; all are held.
+    pub held: u32,
+    /// How many of them by connections in TIME-WAIT.
+    pub time_wait: u32,
+    /// When the next of those comes free: 2·MSL passes, or it may be [taken
+    /// over](crate::Config::time_wait_reuse). `None` if only connections, listeners or bound sockets hold ports: they
+    /// come free when they end.
+    pub next_free: Option<Duration>,
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (held, time_wait) = (Grouped(self.held), Grouped(self.time_wait));
+        write!(f, "{held} ports held: {time_wait} TIME_WAIT")?;
+        // Rounded up: who waits so long does not come too early.
+        let Some(tenths) = self.next_free.map(|wait| wait.as_millis().div_ceil(100)) else {
+            return Ok(());
+        };
+        write!(f, ", next free in {}.{} s", tenths / 10, tenths % 10)
+    }
+}
+
+/// A number with commas between thousands.
+struct Grouped(u32);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            small @ 0..1000 => write!(f, "{small}"),
+            large => write!(f, "{},{:03}", Self(large / 1000), large % 1000),
+        }
+    }
 }
 
 /// Why [`read`](crate::Stack::read) and [`peek`](crate::Stack::peek) give no bytes.
@@ -92,4 +135,26 @@ pub enum ShutdownError {
     /// No such socket.
     #[error(transparent)]
     Unknown(#[from] UnknownSocket),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exhausted_ports_say_who_holds_them_and_until_when() {
+        let mut exhausted = Exhausted {
+            held: 28_231,
+            time_wait: 28_100,
+            next_free: Some(Duration::from_micros(3_100_001)),
+        };
+        let text = |exhausted| std::format!("{}", ConnectError::PortsExhausted(exhausted));
+        assert_eq!(
+            text(exhausted),
+            "no ephemeral port is free: 28,231 ports held: 28,100 TIME_WAIT, next free in 3.1 s"
+        );
+        exhausted.time_wait = 0;
+        exhausted.next_free = None;
+        assert!(text(exhausted).ends_with("28,231 ports held: 0 TIME_WAIT"));
+    }
 }

@@ -40,8 +40,8 @@ pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynF
 pub use congestion::{Algorithm, CongestionControl};
 pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
 pub use connection::{
-    Call, CallResult, CongestionState, LastCall, Outstanding, Readiness, Shutdown, Status, Timer,
-    TimerKind,
+    Call, CallResult, CongestionState, Delivery, LastCall, Outstanding, Readiness, Shutdown,
+    Status, Timer, TimerKind,
 };
 pub use counters::Counters;
 pub use secrets::Secrets;

@@ -87,6 +87,7 @@ impl Inner {
         self.sockets.remove(&id);
         self.waiters.close(Place::Read(id));
         self.waiters.close(Place::Write(id));
+        self.waiters.close(Place::Close(id));
     }
 
     /// The error of a connection that did not end in order.

@@ -52,12 +52,12 @@ impl Error {
             Self::Listen(error) => match error {
                 ListenError::AddressInUse
                 | ListenError::PortHeld { .. }
-                | ListenError::PortsExhausted => ErrorKind::AddrInUse,
+                | ListenError::PortsExhausted { .. } => ErrorKind::AddrInUse,
                 ListenError::AddressNotOurs => ErrorKind::AddrNotAvailable,
                 ListenError::LimitReached => ErrorKind::OutOfMemory,
             },
             Self::Connect(error) => match error {
-                ConnectError::AddressNotOurs | ConnectError::PortsExhausted => {
+                ConnectError::AddressNotOurs | ConnectError::PortsExhausted(_) => {
                     ErrorKind::AddrNotAvailable
                 }
                 ConnectError::Unreachable => ErrorKind::NetworkUnreachable,
@@ -106,6 +106,7 @@ fn kind_of(cause: Cause) -> ErrorKind {
         | Cause::SynAckRetries
         | Cause::DataRetries
         | Cause::OrphanRetries
+        | Cause::OrphanTime
         | Cause::UserTimeout
         | Cause::KeepAlive
         | Cause::Linger

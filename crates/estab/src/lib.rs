@@ -35,6 +35,7 @@ mod calls;
 mod clock;
 mod driver;
 mod error;
+mod graceful;
 mod host;
 mod listener;
 mod outlet;
@@ -55,6 +56,7 @@ pub use estab_core::{
     LastCall, ListenerStatus, RtoBounds, Secrets, SocketOptions, Status, Timer, TimerKind,
 };
 pub use estab_device as device;
+pub use graceful::{CloseEnd, GracefulClose};
 pub use host::{Host, HostBuilder};
 pub use listener::TcpListener;
 pub use socket::TcpSocket;

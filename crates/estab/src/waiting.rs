@@ -22,6 +22,8 @@ pub(crate) enum Place {
     Read(SocketId),
     /// Room to write, or the end of a connect.
     Write(SocketId),
+    /// Everything acknowledged, or something to drain.
+    Close(SocketId),
     /// Progress of the host's shutting down.
     Ending,
 }
@@ -105,6 +107,9 @@ impl Waiters {
                 }
                 if readiness.contains(Readiness::WRITABLE) {
                     self.wake(Place::Write(socket));
+                }
+                if readiness.intersects(Readiness::READABLE | Readiness::ACKNOWLEDGED) {
+                    self.wake(Place::Close(socket));
                 }
             }
         }

@@ -62,6 +62,8 @@ fn counts(counters: &estab_core::Counters) -> BTreeMap<String, u64> {
         tcp_ofo_queue,
         tcp_synack_retrans,
         time_waited,
+        tcp_time_wait_overflow,
+        tcp_abort_on_memory,
         tw_recycled,
         icmp_echoes,
         discards: _,
@@ -87,6 +89,8 @@ fn counts(counters: &estab_core::Counters) -> BTreeMap<String, u64> {
         ("tcp_ofo_queue", tcp_ofo_queue),
         ("tcp_synack_retrans", tcp_synack_retrans),
         ("time_waited", time_waited),
+        ("tcp_time_wait_overflow", tcp_time_wait_overflow),
+        ("tcp_abort_on_memory", tcp_abort_on_memory),
         ("tw_recycled", tw_recycled),
         ("icmp_echoes", icmp_echoes),
     ];

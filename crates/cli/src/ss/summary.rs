@@ -27,12 +27,25 @@ fn totals(answer: &Answer) -> Vec<Total> {
     all.filter(|(_, count)| *count > 0).collect()
 }
 
+/// Connections that nobody owns and that have not come to their end: as Linux counts orphans, without TIME-WAIT.
+fn orphans(answer: &Answer) -> u64 {
+    let here = answer.sockets.iter().filter(|one| {
+        let over = matches!(
+            one.state,
+            StateName::TimeWait | StateName::SynReceived | StateName::Closed
+        );
+        !one.is_owned && !one.awaits_accept && !over
+    });
+    here.count() as u64
+}
+
 /// The same as one JSON object.
 pub(super) fn json(answer: &Answer) -> String {
     #[derive(Serialize)]
     struct Summary<'a> {
         kind: &'static str,
         states: std::collections::BTreeMap<&'static str, u64>,
+        orphans: u64,
         #[serde(flatten)]
         counters: &'a Counters,
     }
@@ -42,6 +55,7 @@ pub(super) fn json(answer: &Answer) -> String {
             .into_iter()
             .map(|(state, count)| (state.rfc(), count))
             .collect(),
+        orphans: orphans(answer),
         counters: &answer.counters,
     };
     let mut line = serde_json::to_string(&summary).expect("all keys are strings");
@@ -58,9 +72,13 @@ pub(super) fn text(answer: &Answer) -> String {
         resets,
     } = &answer.counters;
     let mut text = String::new();
+    let orphans = match orphans(answer) {
+        0 => String::new(),
+        count => format!(" ({} without an owner)", thousands(count)),
+    };
     let _ = writeln!(
         text,
-        "Total: {}, {}",
+        "Total: {}{orphans}, {}",
         crate::lives::units::count(answer.sockets.len() as u64, "connection"),
         crate::lives::units::count(answer.listeners.len() as u64, "listener"),
     );

@@ -275,6 +275,7 @@ RSTs sent
         summary.json = true;
         let json: serde_json::Value = serde_json::from_str(&show(&summary).unwrap()).unwrap();
         assert_eq!(json["states"]["TIME-WAIT"], 1);
+        assert_eq!(json["orphans"], 0);
         assert_eq!(json["discards"][0]["reason"], "OutsideWindow");
         assert_eq!(json["counts"]["passive_opens"], 1204);
     });

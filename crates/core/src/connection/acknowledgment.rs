@@ -161,6 +161,8 @@ impl Connection {
         self.history.bytes_acked += u64::from(data);
         if data > 0 {
             self.readiness |= Readiness::WRITABLE;
+            let acknowledged = self.is_acknowledged();
+            self.readiness.set(Readiness::ACKNOWLEDGED, acknowledged);
             self.recover_or_grow(now, segment.ack, data, data.saturating_sub(known));
         }
         self.arm_retransmission(now);
@@ -290,7 +292,6 @@ impl Connection {
             self.send.busy.probe = false;
             self.send.busy.timeouts = 0;
             self.send.rtt.reset_back_off();
-            self.send.busy.waiting_since = now;
             if !self.send.busy.queue.is_empty() {
                 self.send.busy.queue.mark_all_lost();
                 self.send.busy.urgent = true;
@@ -319,6 +320,7 @@ impl Connection {
         }
         self.timers.retransmit = Deadline::NEVER;
         self.timers.last = Deadline::NEVER;
+        self.readiness |= Readiness::ACKNOWLEDGED;
         self.transition(cx, Cause::AckOfFin, State::fin_acked);
         self.arm_fin_wait_2(cx);
     }

@@ -140,6 +140,8 @@ fn is_abrupt(cause: Cause) -> bool {
             | SynAckRetries
             | DataRetries
             | OrphanRetries
+            | OrphanTime
+            | OrphanLimit
             | UserTimeout
             | KeepAlive
             | Linger

@@ -2,7 +2,6 @@
 
 use super::compact::CompactOptions;
 use super::state::State;
-use super::timeout::Deadline;
 use super::{Call, CallResult, Connection, LastCall, Owner};
 use crate::context::Context;
 use crate::error::{ReadError, ShutdownError, WriteError};
@@ -213,7 +212,16 @@ impl Connection {
     /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no socket: the connection ends on its own.
     pub(crate) fn close<O: Observer>(&mut self, cx: &mut Context<O>) {
         self.remember_call(cx.now, Call::Close, CallResult::Done(0));
+        self.say_farewell(cx);
         self.owner = Owner::Nobody;
+        if self.state.is_some() {
+            cx.orphans += 1;
+            self.arm_orphan(cx);
+        }
+    }
+
+    /// What a CLOSE sends: a FIN behind what was written, or a RST, which ends the connection at once.
+    fn say_farewell<O: Observer>(&mut self, cx: &mut Context<O>) {
         let Some(state) = &self.state else { return };
         let known = !matches!(state, State::SynSent(_));
         if known && !self.receive.busy.buffer.is_empty() {
@@ -223,20 +231,16 @@ impl Connection {
         if known && self.options.linger().is_some_and(|time| time.is_zero()) {
             return self.reset(cx, Cause::LingerZero, ResetReason::LingerZero);
         }
+        if known && cx.orphans >= cx.config.max_orphans {
+            cx.counters.tcp_abort_on_memory += 1;
+            return self.reset(cx, Cause::OrphanLimit, ResetReason::OrphanLimit);
+        }
         self.receive.shut = true;
         self.finish(cx, Cause::Close);
-        if self.state.is_none() {
-            return;
-        }
-        self.arm_fin_wait_2(cx);
-        if let (Some(time), false) = (self.options.linger(), self.timers.last.is_set()) {
-            self.timers.last = Deadline::at(cx.now + time);
-        }
     }
 
     /// ABORT (RFC 9293 §3.10.5).
     pub(crate) fn abort<O: Observer>(&mut self, cx: &mut Context<O>, cause: Cause) {
-        self.owner = Owner::Nobody;
         if self.state.is_some() {
             let reason = match cause {
                 Cause::ListenerClosed => ResetReason::ListenerClosed,
@@ -246,6 +250,7 @@ impl Connection {
             };
             self.reset(cx, cause, reason);
         }
+        self.owner = Owner::Nobody;
     }
 
     /// The options now in force.

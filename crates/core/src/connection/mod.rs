@@ -59,7 +59,22 @@ bitflags! {
         const WRITABLE = 1 << 1;
         /// The peer says that urgent data is ahead (RFC 9293 §3.8.5): see [`urgent`](crate::Stack::urgent).
         const URGENT = 1 << 2;
+        /// Everything written is acknowledged, and the FIN, if the sending side is closed; or the connection has
+        /// ended: see [`delivery`](crate::Stack::delivery).
+        const ACKNOWLEDGED = 1 << 3;
     }
+}
+
+/// What the peer has acknowledged of what was written. That its TCP has it does not say that its application read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Bytes written that were not acknowledged; of a connection that has ended, that never will be. The peer may have
+    /// them even so: its acknowledgment may be lost, or under way.
+    pub unacknowledged: usize,
+    /// Our FIN is acknowledged, and with it everything before it.
+    pub fin_acknowledged: bool,
+    /// Why the connection ended, once it has; TIME-WAIT is an end here.
+    pub ended: Option<Cause>,
 }
 
 /// Who holds a connection.
@@ -150,6 +165,8 @@ pub(crate) struct Connection {
     pub(crate) has_news: bool,
     /// The state it ended in.
     ended_in: Option<StateName>,
+    /// Bytes that were not acknowledged when it ended.
+    lost: u32,
     /// The last ICMP error since the peer was heard (RFC 5461 §2).
     network_error: Option<NetworkError>,
 }
@@ -171,6 +188,29 @@ impl Connection {
         self.state
             .as_mut()
             .expect("an ended connection is in no table that leads here")
+    }
+
+    /// Whether nothing waits to be acknowledged, or ever will be.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| {
+            state.is_synchronized() && self.send.busy.buffer.is_empty() && state.fin().is_none()
+        })
+    }
+
+    /// What was acknowledged of what was written.
+    pub(crate) fn delivery(&self) -> Delivery {
+        let unacknowledged = match self.ended {
+            Some(_) => self.lost as usize,
+            None => self.send.busy.buffer.len(),
+        };
+        let finished = StateName::FinWait2;
+        Delivery {
+            unacknowledged,
+            fin_acknowledged: self.state_name() == finished
+                || self.ended_in == Some(finished)
+                || self.ended == Some(Cause::AckOfFin),
+            ended: self.ended,
+        }
     }
 
     /// Bytes held for either direction.
@@ -268,10 +308,14 @@ impl Connection {
     fn leave<O: Observer>(&mut self, cx: &mut Context<O>, from: StateName, cause: Cause) {
         self.ended = Some(cause);
         self.ended_in = Some(from);
+        if self.owner == Owner::Nobody {
+            cx.orphans -= 1;
+        }
+        self.lost = self.send.busy.buffer.len() as u32; // at most 2^29: `SocketOptions::BUFFER`
         self.send.clear(&mut cx.spares.send);
         self.receive.forget_out_of_order();
         self.timers = Timers::default();
-        self.readiness |= Readiness::READABLE | Readiness::WRITABLE;
+        self.readiness |= Readiness::READABLE | Readiness::WRITABLE | Readiness::ACKNOWLEDGED;
         let normal = matches!(
             cause,
             Cause::AckOfFin | Cause::Fin | Cause::Close | Cause::ShutdownWrite | Cause::LingerZero

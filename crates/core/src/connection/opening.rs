@@ -143,6 +143,7 @@ impl Connection {
             is_ready: false,
             has_news: false,
             ended_in: None,
+            lost: 0,
             network_error: None,
         }
     }

@@ -80,6 +80,8 @@ pub enum TimerKind {
     FinWait2,
     /// Reset what lingers.
     Linger,
+    /// Reset what nobody owns: its time is over.
+    Orphan,
     /// End TIME-WAIT (RFC 9293 §3.6.1).
     TimeWait,
     /// Send the SYN-ACK again.
@@ -97,6 +99,7 @@ impl TimerKind {
             Self::KeepAlive => "keepalive",
             Self::FinWait2 | Self::TimeWait => "timewait",
             Self::Linger => "linger",
+            Self::Orphan => "orphan",
         }
     }
 
@@ -110,6 +113,7 @@ impl TimerKind {
             Self::KeepAlive => "probes the silent peer",
             Self::FinWait2 => "ends FIN-WAIT-2, which nobody owns",
             Self::Linger => "resets the connection",
+            Self::Orphan => "resets the connection, which nobody owns",
             Self::TimeWait => "ends TIME-WAIT",
             Self::SynAck => "sends the SYN,ACK again",
         }
@@ -357,7 +361,7 @@ impl Connection {
             ended: self.ended,
             ended_in: self.ended_in,
             soft_error: self.network_error,
-            timer: self.timer(),
+            timer: self.timer(config),
             snd_una: snd.map_or(snd_nxt, |snd| snd.una),
             snd_nxt,
             snd_wnd: snd.map_or(0, |snd| snd.wnd),
@@ -428,7 +432,7 @@ impl Connection {
     }
 
     /// The timer that fires next, and what it will do.
-    fn timer(&self) -> Option<Timer> {
+    fn timer(&self, config: &Config) -> Option<Timer> {
         let timers = &self.timers;
         let resend = if self.send.busy.queue.is_empty() || self.is_window_shut() {
             TimerKind::Probe
@@ -437,7 +441,8 @@ impl Connection {
         };
         let last = match self.state_name() {
             StateName::FinWait2 => TimerKind::FinWait2,
-            _ => TimerKind::Linger,
+            _ if self.lingers(config) => TimerKind::Linger,
+            _ => TimerKind::Orphan,
         };
         debug_assert!(self.receive.owed != AckOwed::No || !timers.delayed_ack.is_set());
         [

@@ -5,10 +5,10 @@ use core::time::Duration;
 use super::send::Recovery;
 use super::state::State;
 use super::{Connection, Owner};
-use crate::Instant;
 use crate::congestion::CongestionControl;
 use crate::context::Context;
 use crate::observe::{Cause, Observer, ResetReason};
+use crate::{Config, Instant};
 
 /// A moment, or never, in 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ pub(crate) struct Timers {
     pub(crate) retransmit: Deadline,
     pub(crate) delayed_ack: Deadline,
     pub(crate) keep_alive: Deadline,
-    /// The end of FIN-WAIT-2 without an owner, or of the linger time.
+    /// The end of a connection without an owner: of its FIN-WAIT-2, else of the linger time, or of its time at all.
     pub(crate) last: Deadline,
 }
 
@@ -242,12 +242,28 @@ impl Connection {
         self.arm_keep_alive(cx.now);
     }
 
-    /// The linger time, or the time of an orphan in FIN-WAIT-2, is over.
+    /// The time of a connection without an owner is over.
     fn last_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
         match self.state() {
             State::FinWait2(_) => self.end(cx, Cause::FinWait2Timeout),
-            _ => self.reset(cx, Cause::Linger, ResetReason::Timeout),
+            _ if self.lingers(&cx.config) => self.reset(cx, Cause::Linger, ResetReason::Timeout),
+            _ => self.reset(cx, Cause::OrphanTime, ResetReason::Timeout),
         }
+    }
+
+    /// Whether it is the application's linger time that ends it.
+    pub(super) fn lingers(&self, config: &Config) -> bool {
+        let linger = self.options.linger();
+        linger.is_some_and(|time| time < config.orphan_time)
+    }
+
+    /// A connection without an owner ends in bounded time, whatever its peer does: window updates, and bytes
+    /// acknowledged one by one, would keep it for ever.
+    pub(super) fn arm_orphan<O: Observer>(&mut self, cx: &Context<O>) {
+        let limit = cx.config.orphan_time;
+        let time = self.options.linger().map_or(limit, |time| time.min(limit));
+        self.timers.last = Deadline::at(cx.now + time);
+        self.arm_fin_wait_2(cx);
     }
 
     /// FIN-WAIT-2 without an owner lasts only so long: nobody is left to read what the peer might send.

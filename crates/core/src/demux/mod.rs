@@ -1,6 +1,7 @@
 //! Who owns a segment: a connection, a half-open one, one in TIME-WAIT, or a listener.
 
 mod listener;
+mod port_pool;
 mod ports;
 mod syn_queue;
 mod table;
@@ -8,7 +9,8 @@ mod time_wait;
 
 pub(crate) use listener::{Listener, Listeners, Listening, Scope};
 pub use listener::{ListenerId, ListenerStatus};
-pub(crate) use ports::{Hold, Ports};
+pub(crate) use port_pool::{PLENTY, Pool, Towards};
+pub(crate) use ports::{Hold, Ports, Row};
 pub(crate) use syn_queue::{Answer, SynQueue, SynReceived};
 pub(crate) use table::{Place, Table};
-pub(crate) use time_wait::{TimeWait, TimeWaitTable};
+pub(crate) use time_wait::{Tick, TimeWait, TimeWaitTable};

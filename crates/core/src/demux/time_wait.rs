@@ -12,7 +12,7 @@ use crate::{FourTuple, Instant, SeqNumber};
 /// A moment in steps of 2^24 ns (16.8 ms), modulo 2^32: good for comparing moments within a year. A zero is kept as
 /// one, so that a place without an entry takes no more room than one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tick(NonZeroU32);
+pub(crate) struct Tick(NonZeroU32);
 
 const TICK_SHIFT: u32 = 24;
 
@@ -21,15 +21,24 @@ impl Tick {
         Self(NonZeroU32::new(ticks).unwrap_or(NonZeroU32::MIN))
     }
 
+    pub(crate) fn floor(moment: Instant) -> Self {
+        Self::new((moment.as_nanos() >> TICK_SHIFT) as u32)
+    }
+
     fn ceil(moment: Instant) -> Self {
         Self::new(moment.as_nanos().div_ceil(1 << TICK_SHIFT) as u32)
     }
 
+    /// How many ticks later than `other` it is, or earlier.
+    pub(crate) fn ahead_of(self, other: Self) -> i32 {
+        self.0.get().wrapping_sub(other.0.get()) as i32
+    }
+
     /// The moment this tick names, seen from `now`.
     fn to_instant(self, now: Instant) -> Instant {
-        let now = now.as_nanos() >> TICK_SHIFT;
-        let ahead = i64::from(self.0.get().wrapping_sub(now as u32) as i32);
-        let ticks = now.saturating_add_signed(ahead);
+        let ticks = now.as_nanos() >> TICK_SHIFT;
+        let ahead = i64::from(self.0.get().wrapping_sub(ticks as u32) as i32);
+        let ticks = ticks.saturating_add_signed(ahead);
         Instant::from_nanos(ticks << TICK_SHIFT)
     }
 }
@@ -83,12 +92,17 @@ impl TimeWait {
         self.ts_recent.map(NonZeroU32::get)
     }
 
+    pub(crate) fn ends(&self) -> Tick {
+        self.ends
+    }
+
     pub(crate) fn ends_at(&self, now: Instant) -> Instant {
         self.ends.to_instant(now)
     }
 }
 
-/// Connections in TIME-WAIT, bounded by `Config::max_time_wait`.
+/// Connections in TIME-WAIT, bounded by `Config::max_time_wait`: when one more comes the oldest, whose end is next, ends
+/// early. It has waited longest, so that least can still come of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimeWaitTable {
     entries: Arena<TimeWait>,

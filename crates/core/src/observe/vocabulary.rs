@@ -86,6 +86,7 @@ vocabulary! {
         SynAckRetries: "our SYN,ACK was never acknowledged", "RFC 9293 §3.8.3";
         DataRetries: "our data was never acknowledged", "RFC 9293 §3.8.3";
         OrphanRetries: "nobody owns the connection and the peer does not answer", "RFC 9293 §3.8.3";
+        OrphanTime: "nobody owns the connection and its time is over", "RFC 9293 §3.8.6.1";
         UserTimeout: "the user timeout passed", "RFC 9293 §3.10.8";
         KeepAlive: "keep-alive probes went unanswered", "RFC 9293 §3.8.4";
         Linger: "the linger time passed before everything was acknowledged", "RFC 9293 §3.10.5";
@@ -94,6 +95,7 @@ vocabulary! {
         // Limits and the network.
         TimeWaitEvicted: "the TIME-WAIT table is full", "RFC 9293 §3.6.1";
         TimeWaitSkipped: "2 MSL is configured as zero", "RFC 9293 §3.6.1";
+        OrphanLimit: "the application closes while too many connections have no owner", "RFC 9293 §3.10.5";
         Shed: "a newer child took the place in the accept queue", "RFC 9293 §3.10.5";
         AcceptOverflow: "the accept queue is full", "RFC 9293 §3.10.5";
         NoMemory: "no connection slot is left", "RFC 9293 §3.10.1";
@@ -114,11 +116,10 @@ impl Cause {
             Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInWindow
             | ResetInSynSent | ResetInTimeWait | SynInWindow | OtherSyn | SynInTimeWait
             | DataAfterClose => Initiator::Peer,
-            SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive
-            | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted | TimeWaitSkipped
-            | Shed | AcceptOverflow | NoMemory | Unreachable | Refused | Shutdown => {
-                Initiator::Stack
-            }
+            SynRetries | SynAckRetries | DataRetries | OrphanRetries | OrphanTime | UserTimeout
+            | KeepAlive | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted
+            | TimeWaitSkipped | OrphanLimit | Shed | AcceptOverflow | NoMemory | Unreachable
+            | Refused | Shutdown => Initiator::Stack,
         }
     }
 
@@ -219,6 +220,7 @@ vocabulary! {
         LingerZero: "the application closes with a linger time of zero", "RFC 9293 §3.10.5";
         CloseUnread: "the application closes with data unread", "RFC 2525 §2.17";
         DataAfterClose: "data received after the application closed", "RFC 1122 §4.2.2.13";
+        OrphanLimit: "too many connections have no owner", "RFC 9293 §3.10.5";
         ListenerClosed: "the listener was closed with this child pending", "RFC 9293 §3.10.4";
         Timeout: "the connection ended by a timer", "RFC 9293 §3.10.8";
         AcceptOverflow: "the accept queue is full", "RFC 9293 §3.10.5";

@@ -7,10 +7,10 @@ use core::net::{IpAddr, SocketAddr};
 use super::{AcceptLinks, SocketId, Stack};
 use crate::config::AcceptPolicy;
 use crate::connection::state::Closed;
-use crate::connection::{Connection, Shutdown};
-use crate::demux::{Hold, Listener, ListenerId, Place, Scope};
+use crate::connection::{Connection, Delivery, Shutdown};
+use crate::demux::{Hold, Listener, ListenerId, Place, Scope, Towards};
 use crate::error::{
-    ConnectError, ListenError, ReadError, ShutdownError, UnknownSocket, WriteError,
+    ConnectError, Exhausted, ListenError, ReadError, ShutdownError, UnknownSocket, WriteError,
 };
 use crate::list::List;
 use crate::observe::{Cause, Observer, RefusalReason, StateName};
@@ -120,12 +120,12 @@ impl<O: Observer> Stack<O> {
         }
         let scope = Scope::of(ip);
         if address.port() == 0 {
-            return match self.free_listening_port(scope, ip) {
-                Some(port) => Ok(SocketAddr::new(ip, port)),
-                None => refuse(
+            return match self.choose_port(&Towards::nobody(ip)) {
+                Ok(port) => Ok(SocketAddr::new(ip, port)),
+                Err(Exhausted { held, .. }) => refuse(
                     self,
                     RefusalReason::PortsExhausted,
-                    ListenError::PortsExhausted,
+                    ListenError::PortsExhausted { held },
                 ),
             };
         }
@@ -184,20 +184,6 @@ impl<O: Observer> Stack<O> {
         let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
         listener.options = options.clamped();
         Ok(())
-    }
-
-    fn free_listening_port(&mut self, scope: Scope, ip: IpAddr) -> Option<u16> {
-        let Self {
-            listeners,
-            ports,
-            cx,
-            ..
-        } = self;
-        let nobody = SocketAddr::new(ip, 0);
-        let held = ports.held_ports(&cx.config, scope);
-        ports.ephemeral(&cx.config, &cx.secrets, ip, nobody, |port| {
-            !listeners.conflicts(scope, port) && !held.contains(&port)
-        })
     }
 
     /// Active OPEN (RFC 9293 §3.10.1). The SYN goes out with the next `transmit`; an event tells that the
@@ -302,14 +288,12 @@ impl<O: Observer> Stack<O> {
             }
             return Ok(tuple);
         }
-        let mut ports = core::mem::replace(&mut self.ports, crate::demux::Ports::new([0; 16]));
-        let port = ports.ephemeral(&self.cx.config, &self.cx.secrets, ip, remote, |port| {
-            !self.listeners.conflicts(Scope::One(ip), port)
-                && self.find(&tuple_from(port)).1.is_none()
-        });
-        self.ports = ports;
-        let exhausted = (RefusalReason::PortsExhausted, ConnectError::PortsExhausted);
-        port.map(tuple_from).ok_or(exhausted)
+        let towards = Towards { local: ip, remote };
+        let port = self.choose_port(&towards);
+        port.map(tuple_from).map_err(|exhausted| {
+            let error = ConnectError::PortsExhausted(exhausted);
+            (RefusalReason::PortsExhausted, error)
+        })
     }
 
     /// Takes the connection that has waited longest in a listener's accept queue.
@@ -352,6 +336,7 @@ impl<O: Observer> Stack<O> {
         let listener = self.listeners.remove(id).ok_or(UnknownSocket)?;
         let tuple = listening_tuple(listener.address);
         let states = (StateName::Listen, StateName::Closed);
+        self.ports.stopped_listening(listener.address.port());
         let Closed = listener.state.close();
         self.cx.transition(id.life, tuple, states, cause);
         self.close_children(listener);
@@ -537,7 +522,19 @@ impl<O: Observer> Stack<O> {
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());
         readiness.set(crate::Readiness::URGENT, connection.urgent().is_some());
+        let acknowledged = connection.is_acknowledged();
+        readiness.set(crate::Readiness::ACKNOWLEDGED, acknowledged);
         Ok(readiness)
+    }
+
+    /// What the peer has acknowledged of what was written, also once the connection has ended. An event with
+    /// [`ACKNOWLEDGED`](crate::Readiness::ACKNOWLEDGED) tells when it is all.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`].
+    pub fn delivery(&self, id: SocketId) -> Result<Delivery, UnknownSocket> {
+        let connection = self.connection(id).ok_or(UnknownSocket)?;
+        Ok(connection.delivery())
     }
 
     /// The host is about to go away: listeners close, and every connection gets a FIN behind what was written.

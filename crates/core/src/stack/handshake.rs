@@ -365,6 +365,7 @@ impl<O: Observer> Stack<O> {
         let entry = self.syn_queue.remove(index);
         let hash = self.cx.secrets.table_hash(&entry.tuple());
         self.table.remove(hash, Place::SynReceived(index));
+        self.ports.came_free(&entry.tuple());
         if let Some(listener) = self.listeners.get_mut(entry.listener) {
             listener.half_open -= 1;
         }

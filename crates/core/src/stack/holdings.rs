@@ -11,6 +11,8 @@ pub struct Holdings {
     pub connections: usize,
     /// Slots, those of ended connections whose socket is still held included.
     pub slots: usize,
+    /// Connections in slots that no application owns any more: they end on their own.
+    pub orphans: usize,
     /// Passive connections in SYN-RECEIVED.
     pub half_open: usize,
     /// Connections in TIME-WAIT.
@@ -40,6 +42,7 @@ impl<O: Observer> Stack<O> {
         Holdings {
             connections: self.table.len(),
             slots: self.connections.len(),
+            orphans: self.cx.orphans,
             half_open: self.syn_queue.len(),
             time_waits: self.time_wait.len(),
             listeners: self.listeners.len(),

@@ -7,6 +7,7 @@ mod handshake;
 mod holdings;
 mod icmp;
 mod inspect;
+mod ports;
 mod settle;
 mod slotless;
 mod time_wait;
@@ -144,6 +145,7 @@ impl<O: Observer> Stack<O> {
     /// The settings, to change: those that a connection was made with stay as they are, what is asked anew is
     /// answered by the new ones. Retries of SYN-ACKs cannot be changed.
     pub fn config_mut(&mut self) -> &mut Config {
+        self.ports.forget_pools();
         &mut self.cx.config
     }
 

@@ -47,12 +47,13 @@ impl<O: Observer> Stack<O> {
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.remove(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live -= 1);
-        if let Exit::TimeWait(entry) = exit {
-            let entry = TimeWait::new(life, tuple, entry, ts_recent);
-            let entered = self.enter_time_wait(hash, entry);
-            if owed {
-                self.acknowledge_entry(entered);
-            }
+        let Exit::TimeWait(entry) = exit else {
+            return self.ports.came_free(&tuple);
+        };
+        let entry = TimeWait::new(life, tuple, entry, ts_recent);
+        let entered = self.enter_time_wait(hash, entry);
+        if owed {
+            self.acknowledge_entry(entered);
         }
     }
 
@@ -62,6 +63,7 @@ impl<O: Observer> Stack<O> {
         if self.time_wait.len() >= self.cx.config.max_time_wait {
             self.cx.refuse(Some(tuple), RefusalReason::TimeWaitLimit);
             if let Some(oldest) = self.time_wait.oldest() {
+                self.cx.counters.tcp_time_wait_overflow += 1;
                 self.end_time_wait(oldest, Cause::TimeWaitEvicted);
             }
         }
@@ -69,6 +71,9 @@ impl<O: Observer> Stack<O> {
         let index = self.time_wait.insert(entry, self.cx.now, length);
         self.table.insert(hash, Place::TimeWait(index));
         self.ports.change(tuple.local(), |hold| hold.time_wait += 1);
+        if let Some(entry) = self.time_wait.get(index) {
+            self.ports.waits(&tuple, entry.ends(), true);
+        }
         index
     }
 
@@ -79,6 +84,7 @@ impl<O: Observer> Stack<O> {
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.remove(hash, Place::TimeWait(index));
         self.ports.change(tuple.local(), |hold| hold.time_wait -= 1);
+        self.ports.waited(&tuple);
         let crate::connection::state::Closed = entry.expire();
         self.cx
             .transition(life, tuple, (StateName::TimeWait, StateName::Closed), cause);

@@ -1,9 +1,12 @@
 //! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
 
+use core::time::Duration;
+
 use super::Stack;
 use super::handshake::next_incarnation;
 use super::settle::MAX_TIME_WAIT;
 use super::slotless::SlotlessAck;
+use crate::connection::CHALLENGE_INTERVAL;
 use crate::demux::{ListenerId, TimeWait};
 use crate::observe::{Cause, Direction, DiscardReason, Observer};
 use crate::{Flags, Segment, SeqNumber, SynFin};
@@ -46,9 +49,7 @@ impl<O: Observer> Stack<O> {
         } else if segment.has(Flags::FIN) && segment.end() == rcv_nxt {
             // "The only thing that can arrive in this state is a retransmission of the remote FIN.
             // Acknowledge it, and restart the 2 MSL timeout."
-            let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
-            self.time_wait.restart(index, self.cx.now, length);
-            return self.acknowledge_entry(index);
+            return self.fin_in_time_wait(index);
         } else if entry.snd_nxt.precedes(segment.ack) {
             // RFC 5961 §5: an ACK of what was never sent "MUST be discarded and an ACK sent back".
             DiscardReason::AckUnsent
@@ -61,6 +62,27 @@ impl<O: Observer> Stack<O> {
         };
         self.cx.discard(tuple, Some(life), reason);
         self.challenge_entry(index);
+    }
+
+    /// 2·MSL begins anew, and the FIN is acknowledged again. One that follows another at once is no retransmission by
+    /// a timer: its answer counts as one to a suspicious segment, so that a flood of them is not answered by another.
+    fn fin_in_time_wait(&mut self, index: u32) {
+        let now = self.cx.now;
+        let length = self.cx.config.time_wait.min(MAX_TIME_WAIT);
+        let Some(entry) = self.time_wait.get(index) else {
+            return;
+        };
+        let is_early = length < entry.ends_at(now) - now + CHALLENGE_INTERVAL;
+        let tuple = entry.tuple();
+        self.time_wait.restart(index, now, length);
+        if let Some(entry) = self.time_wait.get(index) {
+            self.ports.waits(&tuple, entry.ends(), false);
+        }
+        if is_early {
+            self.challenge_entry(index);
+        } else {
+            self.acknowledge_entry(index);
+        }
     }
 
     /// RFC 1337: a RST must not end TIME-WAIT, unless configured as Linux has it.
@@ -77,14 +99,23 @@ impl<O: Observer> Stack<O> {
         }
     }
 
-    /// A SYN may open the connection anew (RFC 9293 §3.6.1, RFC 6191 §2).
+    /// A SYN may open the connection anew (RFC 9293 §3.6.1, RFC 6191 §2). Two sentences are not followed, as in Linux:
+    /// an old SYN is not dropped in silence but acknowledged, so that a peer that has lost its state learns of ours;
+    /// and "returns to TIME-WAIT state if the SYN turns out to be an old duplicate" would need the old numbers until
+    /// then. Where timestamps told the SYN from a duplicate it cannot turn out to be one.
     fn syn_in_time_wait(&mut self, index: u32, segment: &Segment<'_>) {
         let Some(entry) = self.time_wait.get(index) else {
             return;
         };
         let local = segment.tuple.local();
         let listener = self.listeners.find(local.ip(), local.port());
-        let timestamps = self.cx.config.timestamps;
+        // "The SYN/ACK segment that would be sent in response to it would also contain a Timestamps option."
+        let offers = |id| {
+            self.listeners
+                .get(id)
+                .is_some_and(|it| !it.options.no_options)
+        };
+        let timestamps = self.cx.config.timestamps && listener.is_some_and(offers);
         match listener.filter(|_| is_newer_incarnation(entry, segment, timestamps)) {
             Some(listener) => self.reopen(index, listener, segment),
             None => {
@@ -117,13 +148,26 @@ impl<O: Observer> Stack<O> {
     /// from an earlier incarnation" is told by its timestamp (RFC 7323, appendix B.2). A second lets our clock, and
     /// the peer's, pass what was sent last, as in Linux.
     pub(super) fn may_reconnect(&self, index: u32) -> bool {
-        let Some(entry) = self.time_wait.get(index) else {
-            return false;
-        };
+        self.may_reconnect_in(index) == Some(Duration::ZERO)
+    }
+
+    /// How long until then; `None` without timestamps, or if it ends before.
+    pub(super) fn may_reconnect_in(&self, index: u32) -> Option<Duration> {
+        let entry = self.time_wait.get(index)?;
         let config = &self.cx.config;
         let left = entry.ends_at(self.cx.now) - self.cx.now;
         let length = config.time_wait.min(MAX_TIME_WAIT);
-        config.timestamps && entry.ts_recent().is_some() && left + RECONNECT <= length
+        let has_timestamps = config.timestamps && entry.ts_recent().is_some();
+        let wait = (left + RECONNECT).saturating_sub(length);
+        (has_timestamps && wait <= left).then_some(wait)
+    }
+
+    /// How long until a `connect` that finds no port may have this one's.
+    pub(super) fn comes_free_in(&self, index: u32) -> Option<Duration> {
+        let left = self.time_wait.get(index)?.ends_at(self.cx.now) - self.cx.now;
+        let sooner = self.may_reconnect_in(index);
+        let sooner = sooner.filter(|_| self.cx.config.time_wait_reuse);
+        Some(sooner.unwrap_or(left))
     }
 
     /// The old incarnation gives way; answers the ISN of the new one.
@@ -163,7 +207,7 @@ impl<O: Observer> Stack<O> {
 }
 
 /// How long TIME-WAIT lasts at least before it is left for a new active OPEN.
-const RECONNECT: core::time::Duration = core::time::Duration::from_secs(1);
+const RECONNECT: Duration = Duration::from_secs(1);
 
 /// What an entry says when it acknowledges.
 fn ack_of(entry: &TimeWait, wnd: u16) -> SlotlessAck {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use estab_core::error::{ReadError, WriteError};
 use estab_core::observe::{Cause, StateName};
-use estab_core::{FourTuple, Instant, Readiness, Shutdown, SocketId, Stack};
+use estab_core::{Delivery, FourTuple, Instant, Readiness, Shutdown, SocketId, Stack};
 
 use super::draw::Draw;
 use super::lives::Lives;
@@ -27,6 +27,9 @@ enum Ending {
     HalfClose,
     /// The same, but both sides are shut down.
     ShutBoth,
+    /// Shuts down its sending side when all is written, drains what the peer still sends, and closes when all is
+    /// acknowledged and the peer has finished, or after so long.
+    Graceful(Duration),
     /// Closes when all is written and the peer has finished.
     AfterPeer,
     /// Closes when all is written, read or not.
@@ -59,6 +62,16 @@ pub(super) enum Outcome {
     EndOfFile(SocketId, u64),
     /// The connection ended for a cause.
     Ended(SocketId, Cause),
+    /// So many bytes were written, and of them and the FIN so much was acknowledged.
+    Delivered(SocketId, u64, Delivery),
+}
+
+impl Outcome {
+    pub(super) fn id(&self) -> SocketId {
+        match self {
+            Self::EndOfFile(id, _) | Self::Ended(id, _) | Self::Delivered(id, ..) => *id,
+        }
+    }
 }
 
 /// An application and its socket.
@@ -78,6 +91,8 @@ pub(super) struct Application {
     /// It was told that the connection ended.
     pub(super) ended: bool,
     pub(super) closed: bool,
+    /// Its graceful close is over by then.
+    graceful_until: Option<Instant>,
     /// Closes by then, whatever the plan says.
     close_by: Option<Instant>,
     /// What it waits to be told.
@@ -126,7 +141,8 @@ impl Plan {
         let ending = match draw.range(0..=19) {
             _ if profile.holes => Ending::HalfClose,
             0..=16 if profile.reincarnates => Ending::AbortAt(now + draw.time(10_000..=400_000)),
-            0..=7 => Ending::HalfClose,
+            0..=4 => Ending::HalfClose,
+            5..=7 => Ending::Graceful(draw.time(10_000..=30_000_000)),
             8..=11 => Ending::AfterPeer,
             12 | 13 => Ending::AfterWrite,
             14 | 15 => Ending::At(at),
@@ -167,6 +183,7 @@ impl Application {
             end_of_file: false,
             ended: false,
             closed: false,
+            graceful_until: None,
             close_by: None,
             awaits: Readiness::empty(),
             wakes_at: None,
@@ -331,6 +348,7 @@ impl Application {
                 }
                 self.ended || (self.finished && self.end_of_file)
             }
+            Ending::Graceful(limit) => return self.close_gracefully(desk, done, limit),
             Ending::AfterPeer => self.ended || (done && self.end_of_file),
             Ending::AfterWrite => self.ended || done,
             Ending::At(at) => {
@@ -354,6 +372,49 @@ impl Application {
             return closed.map_err(|_| "close does not know its socket".into());
         }
         Ok(())
+    }
+
+    /// What `close_graceful` of the crate `estab` does.
+    fn close_gracefully(
+        &mut self,
+        desk: &mut Desk<'_>,
+        done: bool,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let now = desk.now;
+        if !done && !self.ended {
+            return Ok(());
+        }
+        let until = match self.graceful_until {
+            Some(until) => until,
+            None => {
+                self.shut_down(desk);
+                self.plan.reader = Reader::Eager;
+                self.next_read = now;
+                self.read(desk)?;
+                *self.graceful_until.insert(now + limit)
+            }
+        };
+        let delivery = desk.stack.delivery(self.id);
+        let delivery = delivery.map_err(|_| "delivery does not know its socket")?;
+        if delivery.ended.is_none() && now < until {
+            if !delivery.fin_acknowledged {
+                self.awaits |= Readiness::ACKNOWLEDGED;
+            }
+            self.wake_at(until);
+            return Ok(());
+        }
+        let observer = desk.stack.observer_mut();
+        observer.coverage.graceful[usize::from(!delivery.fin_acknowledged)] += 1;
+        desk.outcomes
+            .push(Outcome::Delivered(self.id, self.written, delivery));
+        self.closed = true;
+        let closed = if delivery.fin_acknowledged {
+            desk.stack.close(now, self.id)
+        } else {
+            desk.stack.abort(now, self.id)
+        };
+        closed.map_err(|_| "a graceful close does not know its socket".into())
     }
 
     fn is_connecting(&self, stack: &Stack<Lives>) -> bool {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use estab_core::observe::StateName;
-use estab_core::{FourTuple, ListenerStatus, Readiness, SeqNumber, Stack, Status, Timer};
+use estab_core::{Delivery, FourTuple, ListenerStatus, Readiness, SeqNumber, Stack, Status, Timer};
 
 use super::Failure;
 use super::application::Outcome;
 use super::coverage::Fate;
-use super::lives::Lives;
+use super::lives::{Life, Lives};
 use super::network::{Origin, Packet, falls_into};
 use super::world::World;
 
@@ -185,7 +185,7 @@ pub(super) fn held_children(world: &World, number: usize) -> Result<(), Failure>
 
 /// What an application was told must be true at the other end.
 pub(super) fn outcome(world: &World, number: usize, outcome: &Outcome) -> Result<(), Failure> {
-    let (Outcome::EndOfFile(id, _) | Outcome::Ended(id, _)) = outcome;
+    let id = outcome.id();
     let observer = world.hosts[number].stack.observer();
     let Some(life) = observer.get(id.life()).filter(|life| !life.tainted) else {
         return Ok(());
@@ -215,8 +215,37 @@ pub(super) fn outcome(world: &World, number: usize, outcome: &Outcome) -> Result
             );
             Err(world.failure(Some(life.tuple), what))
         }
+        Outcome::Delivered(_, written, delivery) => {
+            delivered(*written, delivery, theirs).map_err(|what| {
+                let what = format!(
+                    "host {number}: {} {what}: {delivery:?} of {written} bytes, {peer} of host {host} is {theirs:?}",
+                    id.life()
+                );
+                world.failure(Some(life.tuple), what)
+            })
+        }
         _ => Ok(()),
     }
+}
+
+/// What a graceful close answers of `written` bytes must be what the peer has received.
+fn delivered(written: u64, delivery: &Delivery, peer: &Life) -> Result<(), &'static str> {
+    let left = delivery.unacknowledged as u64;
+    // What the peer has acknowledged behind the SYN: bytes, and the FIN.
+    let numbers = match (peer.acked, peer.irs) {
+        (Some(acked), Some(irs)) => acked.distance_from(irs).max(1) as u64 - 1,
+        _ => 0,
+    };
+    if left > written {
+        return Err("left more behind than was written");
+    }
+    if written - left > numbers {
+        return Err("answers for more bytes than arrived");
+    }
+    if delivery.fin_acknowledged && (left > 0 || !peer.fin_received || numbers != written + 1) {
+        return Err("answers for a FIN that did not arrive, or not behind everything");
+    }
+    Ok(())
 }
 
 /// Whether a write has told the end already: reads answer end of file then.
@@ -313,6 +342,7 @@ fn tables(stack: &Stack<Lives>) -> Result<(), String> {
     let limits = [
         ("slots", held.slots, config.max_connections),
         ("half-open", held.half_open, config.max_syn_received),
+        ("orphans", held.orphans, config.max_orphans),
         ("TIME-WAIT", held.time_waits, config.max_time_wait),
         ("listeners", held.listeners, config.max_listeners),
         ("replies", held.replies, config.max_replies),

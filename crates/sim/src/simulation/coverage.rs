@@ -20,6 +20,8 @@ pub struct Coverage {
     pub wrapped: u64,
     /// Bytes that applications read and that were checked.
     pub bytes: u64,
+    /// Graceful closes after which everything was acknowledged, and after which it was not.
+    pub graceful: [u64; 2],
     /// Packets put on the wire.
     pub packets: u64,
     /// Nanoseconds of virtual time.
@@ -109,6 +111,7 @@ impl Default for Coverage {
             agreed: 0,
             wrapped: 0,
             bytes: 0,
+            graceful: [0; 2],
             packets: 0,
             nanos: 0,
             longest_end: 0,
@@ -134,6 +137,7 @@ impl Coverage {
             agreed,
             wrapped,
             bytes,
+            graceful,
             packets,
             nanos,
             longest_end,
@@ -160,6 +164,7 @@ impl Coverage {
                 *ours += theirs;
             }
         };
+        add(graceful, &other.graceful);
         add(fates, &other.fates);
         add(states, &other.states);
         add(arrows, &other.arrows);
@@ -175,6 +180,12 @@ impl Coverage {
         let mut rows = Vec::new();
         for (fate, count) in Fate::ALL.iter().zip(self.fates) {
             rows.push(("network", format!("{fate:?}"), count));
+        }
+        for (name, count) in ["all delivered", "something lost"]
+            .iter()
+            .zip(self.graceful)
+        {
+            rows.push(("graceful close", (*name).to_owned(), count));
         }
         for (arrow, count) in ARROWS.iter().zip(&self.arrows) {
             let mut name = format!("{} -> {} ({})", arrow.from, arrow.to, arrow.event);

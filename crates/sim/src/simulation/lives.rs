@@ -26,6 +26,8 @@ pub(super) struct Life {
     pub(super) ended: Option<Cause>,
     /// Our FIN was acknowledged.
     pub(super) fin_acked: bool,
+    /// The peer's FIN arrived, and everything before it.
+    pub(super) fin_received: bool,
     /// The farthest acknowledgment sent.
     pub(super) acked: Option<SeqNumber>,
     /// The right edge of the receive window when last looked at.
@@ -161,6 +163,7 @@ impl Lives {
             last_syn,
             ended: None,
             fin_acked: false,
+            fin_received: false,
             acked: None,
             right_edge: None,
             peer: None,
@@ -187,6 +190,9 @@ impl Lives {
         let stayed = event.at - std::mem::replace(&mut life.entered_at, event.at);
         if event.cause == Cause::AckOfFin {
             life.fin_acked = true;
+        }
+        if event.cause == Cause::Fin {
+            life.fin_received = true;
         }
         if matches!(event.from, StateName::SynSent | StateName::Listen) {
             life.irs = life.irs.or(life.last_syn);
@@ -332,7 +338,8 @@ fn may_end(from: StateName, cause: Cause) -> bool {
         SynRetries => from == SynSent,
         SynAckRetries | AcceptOverflow | NoMemory => from == SynReceived,
         DataRetries => synchronized && from != FinWait2,
-        OrphanRetries => matches!(from, FinWait1 | Closing | LastAck),
+        OrphanRetries | OrphanTime => matches!(from, FinWait1 | Closing | LastAck),
+        OrphanLimit => alive && from != SynSent,
         UserTimeout => alive && from != FinWait2,
         // Also behind a FIN that a small window keeps back.
         KeepAlive => synchronized,

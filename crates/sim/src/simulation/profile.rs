@@ -93,12 +93,14 @@ impl Profile {
             addresses,
             mtu: draw.pick(mtus),
             time_wait: self.time_wait * draw.pick(&[1, 1, 2]),
+            time_wait_reuse: draw.chance(0.7),
             reset_ends_time_wait: draw.chance(0.2),
             syn_retries: draw.pick(&[6, 6, 2, 1, 0]),
             syn_ack_retries: draw.pick(&[5, 5, 2, 1, 0]),
             data_retries: draw.pick(&[15, 15, 4, 2]),
             orphan_retries: draw.pick(&[8, 8, 3, 1]),
             fin_wait_2: millis(draw.pick(&[60_000, 60_000, 5_000, 500])),
+            orphan_time: millis(draw.pick(&[900_000, 900_000, 60_000, 5_000])),
             rto: RtoBounds {
                 initial: millis(initial),
                 min: millis(least),
@@ -175,6 +177,7 @@ fn cramp(draw: &mut Draw, config: &mut Config) {
     few(draw, &mut config.max_connections, &[1, 2, 3, 4, 8]);
     few(draw, &mut config.max_syn_received, &[1, 2, 3]);
     few(draw, &mut config.max_time_wait, &[1, 2, 3]);
+    few(draw, &mut config.max_orphans, &[0, 1, 2]);
     few(draw, &mut config.max_listeners, &[1, 2]);
     few(draw, &mut config.max_replies, &[1, 2, 5]);
     few(draw, &mut config.max_syn_data, &[0, 10, 1000]);

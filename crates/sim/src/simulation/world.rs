@@ -308,8 +308,10 @@ impl World {
     }
 
     fn tuple_of(&self, number: usize, outcome: &Outcome) -> Option<FourTuple> {
-        let (Outcome::EndOfFile(id, _) | Outcome::Ended(id, _)) = outcome;
-        let life = self.hosts[number].stack.observer().get(id.life())?;
+        let life = self.hosts[number]
+            .stack
+            .observer()
+            .get(outcome.id().life())?;
         Some(life.tuple)
     }
 

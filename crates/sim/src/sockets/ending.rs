@@ -242,6 +242,7 @@ fn error_of(status: &Status, is_freebsd: bool) -> Option<Errno> {
         | Cause::SynAckRetries
         | Cause::DataRetries
         | Cause::OrphanRetries
+        | Cause::OrphanTime
         | Cause::UserTimeout
         | Cause::KeepAlive => Some(told.unwrap_or(Errno::ETIMEDOUT)),
         Cause::Unreachable | Cause::Refused => Some(told.unwrap_or(Errno::EHOSTUNREACH)),

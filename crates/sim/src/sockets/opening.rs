@@ -82,7 +82,7 @@ impl<O: Observer> Sockets<O> {
             ConnectError::AddressNotOurs => Errno::EINVAL,
             ConnectError::Unreachable if remote.port() == 0 => Errno::EADDRNOTAVAIL,
             ConnectError::Unreachable => Errno::ENETUNREACH,
-            ConnectError::AddressInUse | ConnectError::PortsExhausted => Errno::EADDRNOTAVAIL,
+            ConnectError::AddressInUse | ConnectError::PortsExhausted(_) => Errno::EADDRNOTAVAIL,
             ConnectError::LimitReached => Errno::ENOBUFS,
         })?;
         let local = self.stack.tuple(id).ok().map(|tuple| tuple.local());

@@ -6,8 +6,10 @@
 
 mod acceptance;
 mod active_open;
+mod attacks;
 mod backlog;
 mod closing;
+mod delivery;
 mod duplicates;
 mod ends;
 mod held_ports;
@@ -17,7 +19,9 @@ mod limits;
 mod long_paths;
 mod network;
 mod options;
+mod orphans;
 mod passive_open;
+mod ports;
 mod receiving;
 mod recovery;
 mod resets;

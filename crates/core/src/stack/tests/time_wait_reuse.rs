@@ -98,6 +98,23 @@ fn without_timestamps_of_our_own_only_the_number_of_a_syn_counts() {
     assert_eq!(syn(&mut harness, &peer, 1, Some(9000)).flags, SA);
 }
 
+/// The same of a listener whose socket uses no options: its SYN,ACK would have none.
+#[test]
+fn without_options_of_the_listener_only_the_number_of_a_syn_counts() {
+    let mut harness = Harness::new(V4);
+    let (listener, peer) = in_time_wait(&mut harness, Some(5000));
+    let options = SocketOptions {
+        no_options: true,
+        ..SocketOptions::default()
+    };
+    harness
+        .stack
+        .set_listener_options(listener, options)
+        .unwrap();
+    assert_eq!(syn(&mut harness, &peer, BEFORE, Some(9000)).flags, A);
+    assert_eq!(syn(&mut harness, &peer, 1, Some(9000)).flags, SA);
+}
+
 /// RFC 9293 §3.6.1: larger than the largest number of the previous incarnation; Linux adds 65,537.
 #[test]
 fn the_isn_of_a_reopened_connection_is_above_the_old_numbers() {

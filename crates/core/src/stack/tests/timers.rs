@@ -180,6 +180,22 @@ fn progress_starts_the_user_timeout_anew() {
     }
 }
 
+/// A window that opens and shuts again lets nothing through: only an acknowledgment is progress.
+#[test]
+fn a_window_that_opens_and_shuts_does_not_start_the_user_timeout_anew() {
+    let mut harness = Harness::new(V4);
+    let (peer, id) = with_options(&mut harness, |socket| socket.user_timeout = Some(secs(5)));
+    let start = harness.now;
+    harness.write(id, bytes(3_000));
+    for round in 0..20 {
+        harness.ack_window(&peer, peer.us, 2_000 * (round % 2));
+        harness.advance(ms(500));
+    }
+    harness.assert_entered(&peer, StateName::Closed, Cause::UserTimeout);
+    let after = harness.record().transitions.last().unwrap().at - start;
+    assert!(after >= secs(5) && after < ms(5_600), "{after:?}");
+}
+
 #[test]
 fn the_user_timeout_bounds_connecting_too() {
     let mut harness = Harness::new(V4);

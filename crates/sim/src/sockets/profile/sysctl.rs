@@ -158,6 +158,10 @@ const TABLE: &[(&str, Effect)] = &[
         Number(|p, v| p.config.orphan_retries = if v == 0 { 8 } else { small(v) }),
     ),
     (
+        "net.ipv4.tcp_max_orphans",
+        Number(|p, v| p.config.max_orphans = usize::try_from(v).unwrap_or(usize::MAX)),
+    ),
+    (
         "net.ipv4.tcp_fin_timeout",
         Number(|p, v| p.config.fin_wait_2 = seconds(v)),
     ),
@@ -260,7 +264,8 @@ const TABLE: &[(&str, Effect)] = &[
     ),
     (
         "net.ipv4.tcp_tw_reuse",
-        Always(&[0, 2], "connect never takes a port in TIME-WAIT"),
+        // 2 is for loopback alone.
+        Number(|p, v| p.config.time_wait_reuse = v == 1),
     ),
     (
         "net.ipv4.tcp_invalid_ratelimit",
