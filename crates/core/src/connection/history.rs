@@ -1,7 +1,7 @@
 //! What a connection remembers of its life, and what is told of the traffic in it: the part of Linux's
 //! `TCP_INFO` that no other variable knows.
 
-use super::LastCall;
+use super::{Call, CallResult, LastCall};
 use crate::Instant;
 use crate::observe::Initiator;
 
@@ -19,7 +19,7 @@ pub(crate) struct History {
     pub(crate) end_of_file_delivered: bool,
     /// Retransmission timeouts, those of the SYN or SYN,ACK included.
     pub(crate) timeouts: u16,
-    pub(crate) last_call: Option<LastCall>,
+    pub(crate) last_call: Option<PastCall>,
     pub(crate) segs_in: u64,
     pub(crate) segs_out: u64,
     /// These three count modulo 2^32, as in Linux.
@@ -66,6 +66,55 @@ impl History {
         if retransmission {
             self.retransmissions = self.retransmissions.wrapping_add(1);
             self.bytes_retransmitted += length as u64;
+        }
+    }
+}
+
+/// A [`LastCall`] in 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PastCall {
+    pub(crate) at: Instant,
+    bytes: u32,
+    call: Call,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Done,
+    WouldBlock,
+    Failed,
+}
+
+const _: () = assert!(size_of::<Option<PastCall>>() <= 16);
+
+impl PastCall {
+    pub(crate) fn new(at: Instant, call: Call, result: CallResult) -> Self {
+        let (bytes, outcome) = match result {
+            CallResult::Done(bytes) => (bytes, Outcome::Done),
+            CallResult::WouldBlock => (0, Outcome::WouldBlock),
+            CallResult::Failed => (0, Outcome::Failed),
+        };
+        Self {
+            at,
+            bytes,
+            call,
+            outcome,
+        }
+    }
+}
+
+impl From<PastCall> for LastCall {
+    fn from(past: PastCall) -> Self {
+        let result = match past.outcome {
+            Outcome::Done => CallResult::Done(past.bytes),
+            Outcome::WouldBlock => CallResult::WouldBlock,
+            Outcome::Failed => CallResult::Failed,
+        };
+        Self {
+            call: past.call,
+            at: past.at,
+            result,
         }
     }
 }

@@ -8,6 +8,7 @@ mod acknowledgment;
 mod arrival;
 pub(crate) mod arrows;
 mod calls;
+mod diagnosis;
 mod emission;
 mod history;
 mod icmp;
@@ -31,6 +32,7 @@ use crate::list::Links;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
 };
+use crate::origins::{OriginId, Standing};
 use crate::stack::ListenerId;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 
@@ -122,6 +124,13 @@ pub(crate) struct Connection {
     pub(crate) ready_links: Links,
     pub(crate) event_links: Links,
     pub(crate) accept_links: Links,
+    pub(crate) origin: OriginId,
+    /// As what its origin counts it.
+    pub(crate) counted: Standing,
+    /// It was left in CLOSE-WAIT for longer than the settings have patience.
+    is_neglected: bool,
+    /// The application has called `read`.
+    has_read: bool,
     /// Keep-alive probes sent since the peer was last heard.
     keep_alive_probes: u8,
     /// Whether the slot is linked into the ready list.
@@ -151,6 +160,17 @@ impl Connection {
         self.state
             .as_mut()
             .expect("an ended connection is in no table that leads here")
+    }
+
+    /// As what its origin is to count it.
+    pub(crate) fn standing(&self) -> Standing {
+        match &self.state {
+            Some(_) if self.owner != Owner::Application => Standing::Elsewhere,
+            None => Standing::Elsewhere,
+            Some(State::CloseWait(_)) if self.is_neglected => Standing::Leaked,
+            Some(State::CloseWait(_)) => Standing::CloseWait,
+            Some(_) => Standing::Open,
+        }
     }
 
     /// Bytes held for either direction.
@@ -222,6 +242,10 @@ impl Connection {
         };
         self.history.entered_at = cx.now;
         self.remember_closer(from, to, cause);
+        if from == StateName::CloseWait {
+            self.timers.last = timeout::Deadline::NEVER;
+        }
+        self.watch_close_wait(&cx.config);
         cx.transition(self.life, self.tuple, (from, to), cause);
         if self.state.is_none() {
             self.leave(cx, from, cause);

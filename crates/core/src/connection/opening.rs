@@ -1,15 +1,16 @@
 //! How a connection comes to be: by `connect`, or from an entry of the SYN queue whose handshake is done.
 //! What both ends agree on is settled here.
 
-use super::history::History;
+use super::history::{History, PastCall};
 use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
-use super::{Call, CallResult, Connection, LastCall, Owner, Readiness, TimestampState};
+use super::{Call, CallResult, Connection, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
+use crate::origins::{OriginId, Standing};
 use crate::{
     Config, FourTuple, Instant, Options, Segment, SeqNumber, SocketOptions, Timestamps, wire,
 };
@@ -44,11 +45,8 @@ impl Connection {
     ) -> Self {
         let state = State::SynSent(Closed.connect(iss));
         let mut connection = Self::new(cx, life, tuple, options, state, Owner::Application);
-        connection.history.last_call = Some(LastCall {
-            call: Call::Connect,
-            at: cx.now,
-            result: CallResult::Done(0),
-        });
+        connection.history.last_call =
+            Some(PastCall::new(cx.now, Call::Connect, CallResult::Done(0)));
         if cx.config.timestamps && !options.no_options {
             let offset = cx.secrets.timestamp_offset(&tuple);
             // Nothing is agreed yet: the SYN offers.
@@ -138,6 +136,10 @@ impl Connection {
             ready_links: Links::default(),
             event_links: Links::default(),
             accept_links: Links::default(),
+            origin: OriginId::default(),
+            counted: Standing::default(),
+            is_neglected: false,
+            has_read: false,
             keep_alive_probes: 0,
             is_ready: false,
             has_news: false,

@@ -47,7 +47,7 @@ pub(crate) struct Timers {
     pub(crate) retransmit: Deadline,
     pub(crate) delayed_ack: Deadline,
     pub(crate) keep_alive: Deadline,
-    /// The end of FIN-WAIT-2 without an owner, or of the linger time.
+    /// The end of FIN-WAIT-2 without an owner, or of the linger time; in CLOSE-WAIT, a look at the application.
     pub(crate) last: Deadline,
 }
 
@@ -242,6 +242,7 @@ impl Connection {
     fn last_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
         match self.state() {
             State::FinWait2(_) => self.end(cx, Cause::FinWait2Timeout),
+            State::CloseWait(_) => self.close_wait_timeout(cx),
             _ => self.reset(cx, Cause::Linger, ResetReason::Timeout),
         }
     }

@@ -8,7 +8,7 @@ mod time_wait;
 
 pub(crate) use listener::{Listener, Listeners, Listening, Scope};
 pub use listener::{ListenerId, ListenerStatus};
-pub(crate) use ports::{Hold, Ports};
+pub(crate) use ports::{Hold, Keyed, Ports};
 pub(crate) use syn_queue::{Answer, SynQueue, SynReceived};
 pub(crate) use table::{Place, Table};
 pub(crate) use time_wait::{TimeWait, TimeWaitTable};

@@ -14,6 +14,7 @@ use crate::error::{
 };
 use crate::list::List;
 use crate::observe::{Cause, Observer, RefusalReason, StateName};
+use crate::origins::{Origin, OriginId};
 use crate::{FourTuple, Instant, SocketOptions};
 
 /// What [`Stack::listen`] needs to know.
@@ -78,6 +79,7 @@ impl<O: Observer> Stack<O> {
             half_open: 0,
             accepted: 0,
             refused: 0,
+            origin: OriginId::default(),
             told: false,
         };
         let tuple = listening_tuple(address);
@@ -211,6 +213,20 @@ impl<O: Observer> Stack<O> {
         remote: SocketAddr,
         options: ConnectOptions,
     ) -> Result<SocketId, ConnectError> {
+        self.connect_from(now, remote, options, Origin::default())
+    }
+
+    /// Active OPEN, as [`connect`](Self::connect), told where in the program.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_from(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        options: ConnectOptions,
+        origin: Origin<'_>,
+    ) -> Result<SocketId, ConnectError> {
         self.set_now(now);
         if !self.is_reachable(remote) {
             return Err(ConnectError::Unreachable);
@@ -238,7 +254,9 @@ impl<O: Observer> Stack<O> {
             (StateName::Closed, StateName::SynSent),
             Cause::Connect,
         );
-        let connection = Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
+        let mut connection =
+            Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
+        connection.origin = self.origins.find(origin);
         let index = self.connections.insert(connection) as u32;
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::Connection(index));
@@ -321,6 +339,19 @@ impl<O: Observer> Stack<O> {
         now: Instant,
         id: ListenerId,
     ) -> Result<Option<SocketId>, UnknownSocket> {
+        self.accept_from(now, id, Origin::default())
+    }
+
+    /// As [`accept`](Self::accept), told where in the program. What is left out is taken from the listener's origin.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_from(
+        &mut self,
+        now: Instant,
+        id: ListenerId,
+        origin: Origin<'_>,
+    ) -> Result<Option<SocketId>, UnknownSocket> {
         self.set_now(now);
         let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
         let Some(index) = listener
@@ -330,8 +361,14 @@ impl<O: Observer> Stack<O> {
             return Ok(None);
         };
         listener.accepted += 1;
+        let (site, label) = (origin.site, self.origins.label(listener.origin));
+        let origin = Origin {
+            site: site.or_else(|| self.origins.site(listener.origin)),
+            label: origin.label.or(label.as_deref()),
+        };
         let connection = &mut self.connections[index as usize];
-        connection.be_accepted(self.cx.now);
+        connection.origin = self.origins.find(origin);
+        connection.be_accepted(&self.cx);
         let life = connection.life;
         self.settle(index);
         self.promote_held(id);
@@ -387,7 +424,8 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
-        self.with(now, id, |connection, cx| connection.read(cx, into))
+        let result = self.with(now, id, |connection, cx| connection.read(cx, into));
+        result.map_err(|error| self.why_not_read(id, error))
     }
 
     /// Reads received bytes without taking them.
@@ -400,7 +438,22 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
-        self.with(now, id, |connection, _| connection.peek(into))
+        let result = self.with(now, id, |connection, cx| connection.peek(cx, into));
+        result.map_err(|error| self.why_not_read(id, error))
+    }
+
+    fn why_not_read(&self, id: SocketId, error: ReadError) -> ReadError {
+        match (error, self.reaped.cause(id)) {
+            (ReadError::Unknown(_), Some(cause)) => ReadError::Ended(cause),
+            _ => error,
+        }
+    }
+
+    fn why_not_written(&self, id: SocketId, error: WriteError) -> WriteError {
+        match (error, self.reaped.cause(id)) {
+            (WriteError::Unknown(_), Some(cause)) => WriteError::Ended(cause),
+            _ => error,
+        }
     }
 
     /// Writes as many bytes as there is room for; answers how many.
@@ -408,7 +461,8 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`WriteError`].
     pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8]) -> Result<usize, WriteError> {
-        self.with(now, id, |connection, cx| connection.write(cx, data))
+        let result = self.with(now, id, |connection, cx| connection.write(cx, data));
+        result.map_err(|error| self.why_not_written(id, error))
     }
 
     /// Writes as [`write`](Self::write) does, and marks what was taken, and all before it, as urgent (RFC 9293
@@ -422,7 +476,8 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         data: &[u8],
     ) -> Result<usize, WriteError> {
-        self.with(now, id, |connection, cx| connection.write_urgent(cx, data))
+        let result = self.with(now, id, |connection, cx| connection.write_urgent(cx, data));
+        result.map_err(|error| self.why_not_written(id, error))
     }
 
     /// How many bytes are to be read until the end of the urgent data the peer has announced, arrived or not;
@@ -449,6 +504,9 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         how: Shutdown,
     ) -> Result<(), ShutdownError> {
+        if self.reaped.cause(id).is_some() {
+            return Err(ShutdownError::NotConnected);
+        }
         self.with(now, id, |connection, cx| connection.shutdown(cx, how))
     }
 
@@ -458,6 +516,9 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`] if it was closed before.
     pub fn close(&mut self, now: Instant, id: SocketId) -> Result<(), UnknownSocket> {
+        if self.reaped.forget(id) {
+            return Ok(());
+        }
         self.with(now, id, |connection, cx| {
             connection.close(cx);
             Ok(())
@@ -469,6 +530,9 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`] if it was closed before.
     pub fn abort(&mut self, now: Instant, id: SocketId) -> Result<(), UnknownSocket> {
+        if self.reaped.forget(id) {
+            return Ok(());
+        }
         self.with(now, id, |connection, cx| {
             connection.abort(cx, Cause::Abort);
             Ok(())
@@ -532,6 +596,9 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`].
     pub fn readiness(&self, id: SocketId) -> Result<crate::Readiness, UnknownSocket> {
+        if self.reaped.cause(id).is_some() {
+            return Ok(crate::Readiness::READABLE | crate::Readiness::WRITABLE);
+        }
         let connection = self.connection(id).ok_or(UnknownSocket)?;
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());

@@ -7,6 +7,7 @@ mod handshake;
 mod holdings;
 mod icmp;
 mod inspect;
+mod neglect;
 mod settle;
 mod slotless;
 mod time_wait;
@@ -32,6 +33,7 @@ use crate::counters::Counters;
 use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
 use crate::list::{Linked, Links, List};
 use crate::observe::{Initiator, LifeId, Observer, Silent, StateName};
+use crate::origins::Origins;
 use crate::timer_wheel::TimerWheel;
 use crate::{Config, FourTuple, Instant, Secrets};
 
@@ -78,6 +80,10 @@ pub struct Stack<O: Observer = Silent> {
     /// Connections with news for their application.
     news: List,
     acceptable: VecDeque<ListenerId>,
+    origins: Origins,
+    /// Connections left in CLOSE-WAIT, the first first. Linked as the accept queues are, which they have left.
+    neglected: List,
+    reaped: neglect::Reaped,
     /// Where packets are written, kept from one `transmit` to the next.
     packet: Vec<u8>,
 }
@@ -110,6 +116,7 @@ impl<O: Observer> Stack<O> {
         let hash = secrets.hash;
         let config = config.clamped();
         let syn_queue = SynQueue::new(&config);
+        let origins = Origins::new(hash, config.max_origins, now);
         let mut cx = Context::new(config, secrets, observer);
         cx.now = now;
         Self {
@@ -124,6 +131,9 @@ impl<O: Observer> Stack<O> {
             ready: List::new(),
             news: List::new(),
             acceptable: VecDeque::new(),
+            origins,
+            neglected: List::new(),
+            reaped: neglect::Reaped::new(hash),
             packet: Vec::new(),
         }
     }
@@ -189,6 +199,9 @@ impl<O: Observer> Stack<O> {
                 listener.told = false;
                 return Some(Event::Acceptable(id));
             }
+        }
+        if let Some(event) = self.reaped.next_event() {
+            return Some(event);
         }
         let index = self.news.pop_front(&mut NewsLinks(&mut self.connections))?;
         let connection = &mut self.connections[index as usize];
@@ -258,7 +271,7 @@ impl<O: Observer> Stack<O> {
     /// Everything about one connection, also one that has ended and whose socket is still held.
     pub fn status(&self, id: SocketId) -> Option<Status> {
         self.connection(id)
-            .map(|connection| connection.status(&self.cx.config))
+            .map(|connection| self.status_of(connection))
     }
 
     /// Everything about every connection: those in slots, the half-open and those in TIME-WAIT.
@@ -266,7 +279,7 @@ impl<O: Observer> Stack<O> {
         let slots = self.connections.iter().map(|(_, connection)| connection);
         let slots = slots
             .filter(|slot| !self.is_in_time_wait(slot))
-            .map(|slot| slot.status(&self.cx.config));
+            .map(|slot| self.status_of(slot));
         let half_open = self.syn_queue.iter().map(|entry| {
             let timer = Timer {
                 kind: TimerKind::SynAck,

@@ -16,6 +16,7 @@ impl<O: Observer> Stack<O> {
         if let Some(exit) = connection.take_exit() {
             self.leave_slot(index, exit);
         }
+        self.recount(index);
         let connection = &mut self.connections[index as usize];
         if connection.has_ended() && connection.owner != Owner::Application {
             return self.free_slot(index);
@@ -28,6 +29,7 @@ impl<O: Observer> Stack<O> {
                 .push_back(&mut ReadyLinks(&mut self.connections), index);
         }
         self.tell(index);
+        self.cap_neglected();
     }
 
     /// The wheel holds a deadline no later than the connection's next. A later one is left to fire early
