@@ -1,7 +1,7 @@
 //! The command line: one definition of each option feeds the parser and the help.
 
 mod examples;
-mod quantities;
+pub(crate) mod quantities;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -14,6 +14,7 @@ use estab_device::{Impairment, IpNet};
 
 use crate::failure::Failure;
 use crate::interface;
+use crate::leaks::args::LeaksArgs;
 use crate::script::args::ScriptArgs;
 use crate::ss::args::SsArgs;
 
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Serve(ServeArgs),
     Ss(SsArgs),
+    Leaks(LeaksArgs),
     Connect(ConnectArgs),
     Script(Box<ScriptArgs>),
     Lab(LabArgs),

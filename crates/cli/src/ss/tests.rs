@@ -10,6 +10,8 @@ use estab_core::{
     Outstanding, SeqNumber, Status, Timer, TimerKind,
 };
 
+use estab::control::server::{Snapshot, bind, serve};
+
 use super::*;
 
 const NOW: Instant = Instant::from_millis(100_000);
@@ -83,7 +85,11 @@ fn status(life: u32, state: StateName, remote: &str) -> Status {
         bytes_sent: 1204,
         bytes_retransmitted: 0,
         end_of_file_delivered: false,
+        has_read: true,
         last_call: None,
+        idle_since: ago(12_400),
+        site: None,
+        label: None,
         heard_at: ago(12_400),
         data_sent_at: ago(12_400),
         data_received_at: ago(12_400),
@@ -134,6 +140,9 @@ fn snapshot() -> Snapshot {
             refused: 0,
         }],
         counters,
+        origins: Vec::new(),
+        slots: 4,
+        config: estab::Config::default(),
     }
 }
 

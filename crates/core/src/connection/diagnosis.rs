@@ -23,16 +23,19 @@ struct Facts {
     end_of_file_delivered: bool,
     /// The application has called `read`, whatever came of it.
     has_read: bool,
+    /// In this state.
+    age: Duration,
+    /// Since the application, or data either way, did something.
     idle: Duration,
 }
 
 impl Facts {
     /// Why the connection is still there; `None` if nothing is odd, or not for long enough to tell.
     ///
-    /// In this order, in CLOSE-WAIT: what was written and is not acknowledged is work, however long it takes. An
+    /// In CLOSE-WAIT, after `patience`: what was written and is not acknowledged is work, however long it takes. An
     /// application that has called within `patience` is at work, too, if it has still something to read; without, it
-    /// may be about to close. After that it has forgotten the connection, at one of three places: before its first
-    /// read, in front of unread data, or at the end of file, which it was told of or not.
+    /// may be about to close. Any other has forgotten the connection, at one of four places: before its first read, in
+    /// front of unread data, and at the end of file, told of it or not.
     fn diagnose(&self, patience: Duration) -> Option<Diagnosis> {
         let is_idle = self.idle >= patience;
         if self.awaits_accept {
@@ -41,6 +44,7 @@ impl Facts {
         let never_read = self.unread > 0 && !self.has_read;
         match self.state {
             _ if !self.is_owned => None,
+            StateName::CloseWait if self.age < patience => None,
             StateName::CloseWait if self.unacknowledged > 0 => Some(Diagnosis::StillWriting),
             StateName::CloseWait if !is_idle => {
                 (self.unread > 0 && self.has_read).then_some(Diagnosis::StillReading)
@@ -73,6 +77,7 @@ impl Status {
             unacknowledged: self.unacknowledged,
             end_of_file_delivered: self.end_of_file_delivered,
             has_read: self.has_read,
+            age: now - self.entered_at,
             idle: now - self.idle_since,
         };
         facts.diagnose(patience)
@@ -97,6 +102,7 @@ impl Connection {
             unacknowledged: self.send.buffer.len(),
             end_of_file_delivered: self.history.end_of_file_delivered,
             has_read: self.has_read,
+            age: now - self.history.entered_at,
             idle: now - self.idle_since(),
         };
         facts.diagnose(patience)
@@ -166,6 +172,7 @@ mod tests {
         unacknowledged: 0,
         end_of_file_delivered: true,
         has_read: true,
+        age: PATIENCE,
         idle: PATIENCE,
     };
 
@@ -207,6 +214,12 @@ mod tests {
     #[test]
     fn before_patience_is_over_nothing_is_a_leak() {
         let soon = PATIENCE - Duration::from_nanos(1);
+        let answering = diagnose(|facts| {
+            facts.age = soon;
+            facts.idle = soon;
+            facts.unacknowledged = 1;
+        });
+        assert_eq!(answering, None);
         assert_eq!(diagnose(|facts| facts.idle = soon), None);
         let reading = diagnose(|facts| {
             facts.idle = soon;

@@ -591,6 +591,15 @@ impl<O: Observer> Stack<O> {
             .ok_or(UnknownSocket)
     }
 
+    /// Why a socket's connection has ended, if it has.
+    #[must_use]
+    pub fn end_of(&self, id: SocketId) -> Option<Cause> {
+        match self.connection(id) {
+            Some(connection) => connection.ended,
+            None => self.reaped.cause(id),
+        }
+    }
+
     /// What a socket would not block on now: for a caller that missed events.
     ///
     /// # Errors

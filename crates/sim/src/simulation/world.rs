@@ -318,6 +318,7 @@ impl World {
         if let Some((tuple, what)) = self.hosts[number].stack.observer_mut().broken.take() {
             return Err(self.failure(Some(tuple), format!("host {number}: {what}")));
         }
+        checks::neglect(self, number)?;
         let outcomes = std::mem::take(&mut self.hosts[number].outcomes);
         for outcome in &outcomes {
             checks::outcome(self, number, outcome)?;

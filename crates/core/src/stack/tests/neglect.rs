@@ -81,12 +81,15 @@ fn the_diagnosis_says_where_the_application_stopped() {
     let (_, unaware) = finished(&mut harness, b"");
     let (_, blind) = finished(&mut harness, b"request");
     let (_, stuck) = finished(&mut harness, b"request");
-    assert_eq!(harness.read_some(stuck, 3), b"req");
     let (_, peeking) = finished(&mut harness, b"");
     let peeked = harness.stack.peek(harness.now, peeking, &mut [0; 9]);
     assert_eq!(peeked, Ok(0));
+    harness.advance(PATIENCE / 2);
+    assert_eq!(harness.read_some(stuck, 3), b"req");
+    assert_eq!(diagnosis(&harness, stuck), None);
+    harness.advance(PATIENCE / 2);
     assert_eq!(diagnosis(&harness, stuck), Some(Diagnosis::StillReading));
-    harness.advance(PATIENCE);
+    harness.advance(PATIENCE / 2);
     assert_eq!(diagnosis(&harness, unaware), Some(Diagnosis::EndNotRead));
     assert_eq!(diagnosis(&harness, blind), Some(Diagnosis::NeverRead));
     assert_eq!(diagnosis(&harness, stuck), Some(Diagnosis::StuckBehindData));
@@ -318,4 +321,5 @@ fn without_a_policy_a_late_answer_still_arrives() {
     harness.write(id, b"answer");
     harness.expect_data(peer.us, b"answer");
     assert_eq!(diagnosis(&harness, id), Some(Diagnosis::StillWriting));
+    assert_eq!(counts(&harness), (1, 1, 1, 0, 0));
 }
