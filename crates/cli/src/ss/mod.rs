@@ -77,4 +77,4 @@ fn choose(answer: &mut Answer, filter: &Filter, args: &SsArgs) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
