@@ -17,6 +17,8 @@ pub(super) struct Report {
     pub(super) groups: Vec<Group>,
     pub(super) growth: Growth,
     pub(super) limits: Limits,
+    /// What makes a group.
+    pub(super) by: By,
     /// How old something must be to be shown.
     pub(super) older: Duration,
     /// Connections in all, and those in CLOSE-WAIT.
@@ -83,6 +85,7 @@ impl Report {
             groups,
             growth: Growth::of(answer.origins.iter()),
             limits: answer.limits.clone(),
+            by,
             older,
             connections: answer.sockets.len(),
             close_waits: answer.sockets.iter().filter(is_close_wait).count(),

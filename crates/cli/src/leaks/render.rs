@@ -6,10 +6,14 @@ use std::time::Duration;
 use estab_core::observe::StateName;
 use serde::Serialize;
 
+use super::args::By;
 use super::group::{Group, Key, Kind, Report, age_ns};
 use super::growth::Growth;
 use crate::lives::units;
 use crate::ss::render::last_call;
+
+/// Under the words, past the number.
+const INDENT: &str = "        ";
 
 /// For people: a group, and below it what is the matter with how many.
 pub(super) fn text(report: &Report) -> String {
@@ -18,7 +22,7 @@ pub(super) fn text(report: &Report) -> String {
     }
     let mut text = String::new();
     for group in &report.groups {
-        write_group(&mut text, group);
+        write_group(&mut text, group, report.by);
     }
     text.push_str(&forecast(report));
     text
@@ -39,7 +43,7 @@ fn nothing(report: &Report) -> String {
     )
 }
 
-fn write_group(text: &mut String, group: &Group) {
+fn write_group(text: &mut String, group: &Group, by: By) {
     let count = units::count(group.count() as u64, "connection");
     let growth = group.growth.filter(|growth| growth.over_ns > 0);
     let growth = growth.filter(|growth| growth.leaked > 0);
@@ -47,7 +51,7 @@ fn write_group(text: &mut String, group: &Group) {
     let _ = writeln!(
         text,
         "{}: {count}{}",
-        name(&group.key),
+        name(&group.key, by),
         growth.unwrap_or_default()
     );
     for kind in &group.kinds {
@@ -63,11 +67,8 @@ fn write_kind(text: &mut String, kind: &Kind) {
     };
     let age = duration(Duration::from_nanos(age_ns(oldest)));
     let count = units::thousands(*count as u64);
-    let _ = writeln!(
-        text,
-        "  {count:>5} {:<14}  for up to {age}: {} ({})",
-        diagnosis.trouble, diagnosis.text, diagnosis.rule
-    );
+    let _ = writeln!(text, "  {count:>5} {}, for up to {age}", diagnosis.trouble);
+    let _ = writeln!(text, "{INDENT}{} ({})", diagnosis.text, diagnosis.rule);
     let state = match oldest.state {
         StateName::CloseWait => String::new(),
         other => format!(" in {}", other.rfc()),
@@ -85,8 +86,7 @@ fn write_kind(text: &mut String, kind: &Kind) {
     let (local, remote) = (oldest.local, oldest.remote);
     let _ = writeln!(
         text,
-        "{:24}such as {local} - {remote}{state}{queued}; {call}",
-        ""
+        "{INDENT}such as {local} - {remote}{state}{queued}; {call}"
     );
 }
 
@@ -123,7 +123,7 @@ fn forecast(report: &Report) -> String {
 }
 
 /// A group's name.
-fn name(key: &Key) -> String {
+fn name(key: &Key, by: By) -> String {
     let Key { site, label, peer } = key;
     if let Some(peer) = peer {
         return peer.clone();
@@ -132,6 +132,7 @@ fn name(key: &Key) -> String {
         (Some(site), Some(label)) => format!("{} \"{label}\"", short(site)),
         (Some(site), None) => short(site).to_owned(),
         (None, Some(label)) => format!("\"{label}\""),
+        (None, None) if by == By::Label => "no label".to_owned(),
         (None, None) => "no line or label known".to_owned(),
     }
 }

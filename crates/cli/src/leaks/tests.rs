@@ -105,14 +105,17 @@ fn leaks_are_told_by_line_with_their_growth_and_what_it_leads_to() {
     let expected = format!(
         "\
 {site}: 4 connections, leaks +4.0 a minute
-      3 leak            for up to 65 s: the application has read the end of file and does not close (RFC 9293 §3.10.4)
-                        such as 198.18.0.1:80 - 198.18.0.2:2; last call read 65s ago: end of file
-      1 overload        for up to 30 s: what the application wrote is still being sent (RFC 9293 §3.6)
-                        such as 198.18.0.1:80 - 198.18.0.3:4; 70,000 B not acknowledged; last call write 5ms ago: would have blocked
+      3 leak, for up to 65 s
+        the application has read the end of file and does not close (RFC 9293 §3.10.4)
+        such as 198.18.0.1:80 - 198.18.0.2:2; last call read 65s ago: end of file
+      1 overload, for up to 30 s
+        what the application wrote is still being sent (RFC 9293 §3.6)
+        such as 198.18.0.1:80 - 198.18.0.3:4; 70,000 B not acknowledged; last call write 5ms ago: would have blocked
 
 \"api\": 1 connection
-      1 never read      for up to 40 s: data waits, and the application has never called read (RFC 9293 §3.10.3)
-                        such as 198.18.0.1:80 - 198.18.0.2:5 in ESTABLISHED; 1,204 B unread; last call accept 40s ago
+      1 never read, for up to 40 s
+        data waits, and the application has never called read (RFC 9293 §3.10.3)
+        such as 198.18.0.1:80 - 198.18.0.2:5 in ESTABLISHED; 1,204 B unread; last call accept 40s ago
 
 3 leaks now, 1 30 s ago: +4.0 a minute; 20 of 26 places for connections are free, and will be used up in 5 min
 ",
@@ -136,7 +139,7 @@ fn groups_may_be_of_peers_or_labels() {
         ["198.18.0.2: 3 connections", "198.18.0.3: 2 connections"]
     );
     let labels = names(By::Label);
-    let unnamed = "no line or label known: 4 connections, leaks +4.0 a minute";
+    let unnamed = "no label: 4 connections, leaks +4.0 a minute";
     assert_eq!(labels[..2], [unnamed, "\"api\": 1 connection"]);
 }
 

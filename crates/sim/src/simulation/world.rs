@@ -285,6 +285,8 @@ impl World {
     pub(super) fn settle(&mut self, number: usize) -> Result<(), Failure> {
         let now = self.now;
         checks::agree(self, number)?;
+        // Before applications are told, and act on it.
+        checks::neglect(self, number)?;
         let host = &mut self.hosts[number];
         let settled = host.settle(&mut self.draw, &self.profile, now);
         if let Err(what) = settled {
@@ -318,7 +320,6 @@ impl World {
         if let Some((tuple, what)) = self.hosts[number].stack.observer_mut().broken.take() {
             return Err(self.failure(Some(tuple), format!("host {number}: {what}")));
         }
-        checks::neglect(self, number)?;
         let outcomes = std::mem::take(&mut self.hosts[number].outcomes);
         for outcome in &outcomes {
             checks::outcome(self, number, outcome)?;
