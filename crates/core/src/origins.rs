@@ -151,7 +151,9 @@ impl Origins {
     /// A connection goes from one standing to another.
     pub(crate) fn change(&mut self, id: OriginId, (from, to): (Standing, Standing), now: Instant) {
         let entry = &mut self.entries[usize::from(id.0)];
-        entry.samples.note(now, entry.leaked);
+        if from.max(to) == Standing::Leaked {
+            entry.samples.note(now, entry.leaked);
+        }
         entry.opened += u64::from(from < Standing::Open && to >= Standing::Open);
         let stages = [
             (Standing::Open, &mut entry.open),

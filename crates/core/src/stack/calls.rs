@@ -443,15 +443,15 @@ impl<O: Observer> Stack<O> {
     }
 
     fn why_not_read(&self, id: SocketId, error: ReadError) -> ReadError {
-        match (error, self.reaped.cause(id)) {
-            (ReadError::Unknown(_), Some(cause)) => ReadError::Ended(cause),
+        match error {
+            ReadError::Unknown(_) => self.reaped.cause(id).map_or(error, ReadError::Ended),
             _ => error,
         }
     }
 
     fn why_not_written(&self, id: SocketId, error: WriteError) -> WriteError {
-        match (error, self.reaped.cause(id)) {
-            (WriteError::Unknown(_), Some(cause)) => WriteError::Ended(cause),
+        match error {
+            WriteError::Unknown(_) => self.reaped.cause(id).map_or(error, WriteError::Ended),
             _ => error,
         }
     }
@@ -504,10 +504,13 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         how: Shutdown,
     ) -> Result<(), ShutdownError> {
-        if self.reaped.cause(id).is_some() {
-            return Err(ShutdownError::NotConnected);
-        }
-        self.with(now, id, |connection, cx| connection.shutdown(cx, how))
+        let result = self.with(now, id, |connection, cx| connection.shutdown(cx, how));
+        result.map_err(|error| match error {
+            ShutdownError::Unknown(_) if self.reaped.cause(id).is_some() => {
+                ShutdownError::NotConnected
+            }
+            _ => error,
+        })
     }
 
     /// Gives the socket up: what was written is still sent, then a FIN; or a RST, if data is unread or the
@@ -516,13 +519,11 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`] if it was closed before.
     pub fn close(&mut self, now: Instant, id: SocketId) -> Result<(), UnknownSocket> {
-        if self.reaped.forget(id) {
-            return Ok(());
-        }
-        self.with(now, id, |connection, cx| {
+        let closed = self.with(now, id, |connection, cx| {
             connection.close(cx);
             Ok(())
-        })
+        });
+        closed.or_else(|UnknownSocket| self.reaped.forget(id))
     }
 
     /// Gives the socket up with a RST (RFC 9293 §3.10.5).
@@ -530,13 +531,11 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`] if it was closed before.
     pub fn abort(&mut self, now: Instant, id: SocketId) -> Result<(), UnknownSocket> {
-        if self.reaped.forget(id) {
-            return Ok(());
-        }
-        self.with(now, id, |connection, cx| {
+        let aborted = self.with(now, id, |connection, cx| {
             connection.abort(cx, Cause::Abort);
             Ok(())
-        })
+        });
+        aborted.or_else(|UnknownSocket| self.reaped.forget(id))
     }
 
     /// Ends a connection in any state without a word to its peer, as FreeBSD's `tcpdrop` does. Answers whether
@@ -605,10 +604,10 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`].
     pub fn readiness(&self, id: SocketId) -> Result<crate::Readiness, UnknownSocket> {
-        if self.reaped.cause(id).is_some() {
-            return Ok(crate::Readiness::READABLE | crate::Readiness::WRITABLE);
-        }
-        let connection = self.connection(id).ok_or(UnknownSocket)?;
+        let Some(connection) = self.connection(id) else {
+            let all = crate::Readiness::READABLE | crate::Readiness::WRITABLE;
+            return self.reaped.cause(id).map(|_| all).ok_or(UnknownSocket);
+        };
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());

@@ -200,10 +200,9 @@ impl<O: Observer> Stack<O> {
                 return Some(Event::Acceptable(id));
             }
         }
-        if let Some(event) = self.reaped.next_event() {
-            return Some(event);
-        }
-        let index = self.news.pop_front(&mut NewsLinks(&mut self.connections))?;
+        let Some(index) = self.news.pop_front(&mut NewsLinks(&mut self.connections)) else {
+            return self.reaped.next_event();
+        };
         let connection = &mut self.connections[index as usize];
         connection.has_news = false;
         let readiness = core::mem::take(&mut connection.readiness);

@@ -49,9 +49,9 @@ impl Reaped {
         self.causes.get(&id).copied()
     }
 
-    /// The application gives the socket up. Answers whether it had one.
-    pub(super) fn forget(&mut self, id: SocketId) -> bool {
-        self.causes.remove(&id).is_some()
+    /// The application gives the socket up, if it had one.
+    pub(super) fn forget(&mut self, id: SocketId) -> Result<(), UnknownSocket> {
+        self.causes.remove(&id).map(|_| ()).ok_or(UnknownSocket)
     }
 
     pub(super) fn next_event(&mut self) -> Option<Event> {
@@ -62,7 +62,7 @@ impl Reaped {
 }
 
 impl<O: Observer> Stack<O> {
-    /// A connection may count elsewhere now.
+    /// A connection counts as something else now.
     pub(super) fn recount(&mut self, index: u32) {
         let Self {
             connections,
@@ -73,11 +73,8 @@ impl<O: Observer> Stack<O> {
             ..
         } = self;
         let connection = &mut connections[index as usize];
-        let (from, to) = (connection.counted, connection.standing());
-        if from == to {
-            return;
-        }
-        connection.counted = to;
+        let to = connection.standing();
+        let from = core::mem::replace(&mut connection.counted, to);
         let (life, origin) = (connection.life, connection.origin);
         origins.change(origin, (from, to), cx.now);
         if let Some(cause) = connection.ended.filter(|cause| cause.is_neglect()) {
@@ -92,11 +89,8 @@ impl<O: Observer> Stack<O> {
         }
     }
 
-    /// The connection that was neglected first goes when there are too many.
+    /// The connection that was neglected first goes: there are too many.
     pub(super) fn cap_neglected(&mut self) {
-        if self.neglected.len() <= self.cx.config.close_wait.most() {
-            return;
-        }
         if let Some(oldest) = self.neglected.front() {
             self.connections[oldest as usize].abandon(&mut self.cx, Cause::NeglectLimit);
             self.settle(oldest);

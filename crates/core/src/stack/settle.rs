@@ -16,7 +16,10 @@ impl<O: Observer> Stack<O> {
         if let Some(exit) = connection.take_exit() {
             self.leave_slot(index, exit);
         }
-        self.recount(index);
+        let connection = &mut self.connections[index as usize];
+        if connection.counted != connection.standing() {
+            self.recount(index);
+        }
         let connection = &mut self.connections[index as usize];
         if connection.has_ended() && connection.owner != Owner::Application {
             return self.free_slot(index);
@@ -29,7 +32,9 @@ impl<O: Observer> Stack<O> {
                 .push_back(&mut ReadyLinks(&mut self.connections), index);
         }
         self.tell(index);
-        self.cap_neglected();
+        if self.neglected.len() > self.cx.config.close_wait.most() {
+            self.cap_neglected();
+        }
     }
 
     /// The wheel holds a deadline no later than the connection's next. A later one is left to fire early
