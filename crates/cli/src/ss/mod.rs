@@ -69,10 +69,10 @@ fn choose(answer: &mut Answer, filter: &Filter, args: &SsArgs) {
     };
     answer
         .listeners
-        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&(&*one).into()));
+        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&one.into()));
     answer
         .sockets
-        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&(&*one).into()));
+        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&one.into()));
     answer.sockets.sort_by_key(|socket| socket.life);
 }
 
