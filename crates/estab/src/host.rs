@@ -83,12 +83,6 @@ impl Host {
         crate::metrics::text(&self.origins())
     }
 
-    /// The settings.
-    #[must_use]
-    pub fn config(&self) -> Config {
-        self.lease.lock().stack.config().clone()
-    }
-
     /// The error of the device that ended the host, if one did; every socket gives it, too.
     #[must_use]
     pub fn failure(&self) -> Option<io::Error> {

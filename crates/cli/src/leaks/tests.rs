@@ -194,8 +194,7 @@ fn json_is_an_object_a_diagnosis_and_one_of_totals() {
 
 #[test]
 fn a_site_far_away_is_told_from_its_crate_on() {
-    let registry =
-        "/cargo/registry/src/index.crates.io-1949/hyper-1.2.0/src/server/mod.rs:7:1";
+    let registry = "/cargo/registry/src/index.crates.io-1949/hyper-1.2.0/src/server/mod.rs:7:1";
     assert_eq!(render::short(registry), "hyper-1.2.0/src/server/mod.rs:7:1");
     assert_eq!(render::short(SITE), SITE);
     assert_eq!(render::short("/tmp/odd.rs:1:2"), "/tmp/odd.rs:1:2");
