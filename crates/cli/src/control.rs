@@ -7,7 +7,8 @@ use estab::Host;
 use tokio::net::UnixListener;
 
 use crate::failure::{Failure, way_out};
-use crate::ss::{self, Bound, Snapshot};
+use estab::control::Control;
+use estab::control::server::{self, Bound};
 
 /// A socket in the file system; its file goes with it.
 pub(crate) struct ControlSocket {
@@ -22,7 +23,7 @@ impl ControlSocket {
     /// Somebody answers there already, or nobody may.
     pub(crate) fn bind(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        let (listener, bound) = ss::bind(path).map_err(|error| {
+        let (listener, bound) = server::bind(path).map_err(|error| {
             Failure::usage(match error.kind() {
                 io::ErrorKind::AddrInUse => format!(
                     "the control socket {shown} is taken: choose another with --control, or end what uses it"
@@ -34,15 +35,7 @@ impl ControlSocket {
     }
 
     /// Begins to answer, in a task that ends with the runtime.
-    pub(crate) fn serve(self, host: &Host) -> Bound {
-        let host = host.clone();
-        let snapshot = move || Snapshot {
-            now: host.clock().now(),
-            statuses: host.statuses(),
-            listeners: host.listeners(),
-            counters: host.counters(),
-        };
-        tokio::spawn(ss::serve(self.listener, snapshot));
-        self.bound
+    pub(crate) fn serve(self, host: &Host) -> Control {
+        host.answer_control(self.listener, self.bound)
     }
 }

@@ -8,6 +8,7 @@ mod failure;
 mod host;
 mod interface;
 mod lab;
+mod leaks;
 mod link;
 mod lives;
 mod private_network;
@@ -44,6 +45,7 @@ fn run_command_line() -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(args)?,
         Command::Serve(args) => serve::serve(args)?,
         Command::Ss(args) => return Ok(ss::run(&args)),
+        Command::Leaks(args) => return Ok(leaks::run(&args)),
         Command::Connect(args) => connect::connect(args)?,
         Command::Script(args) => script::script(&args)?,
         Command::Lab(args) => lab::lab(&args)?,

@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use estab::Host;
+use estab::control::{self, Control};
 use estab_device::Tun;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 use crate::host::{self, Running};
 use crate::lives::{Lives, Style};
 use crate::signals::Signals;
-use crate::ss::{self, Bound};
+use crate::ss;
 use crate::{private_network, program, terminal};
 
 /// How long after COMMAND its connections may take to finish: its last FIN may still be on its way.
@@ -77,7 +78,7 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
     let control = match &args.control {
         Some(path) => Some(ControlSocket::bind(path)?),
         // Nobody has asked for this one: where it cannot be had, only `estab ss` misses it.
-        None => ControlSocket::bind(&ss::private_control_path()).ok(),
+        None => ControlSocket::bind(&control::private_path()).ok(),
     };
     let bound = control.map(|control| control.serve(&running.host));
     // Caught before there is a COMMAND, which would outlive estab if one came in between.
@@ -102,7 +103,7 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
 async fn run_command(
     program: PathBuf,
     args: &RunArgs,
-    control: Option<&Bound>,
+    control: Option<&Control>,
     signals: &mut Signals,
 ) -> Result<u8, Failure> {
     let name = &args.command[0];

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use estab::Status;
+use estab::control::{self, Control};
 use nix::sys::signal::Signal;
 
 use crate::args::ServeArgs;
@@ -12,7 +13,6 @@ use crate::failure::Failure;
 use crate::host::{self, Running};
 use crate::interface::{self, Interface};
 use crate::signals::Signals;
-use crate::ss::{self, Bound};
 use crate::terminal::say;
 
 /// How long connections may take to finish once the host is told to end.
@@ -33,10 +33,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<u8, Failure> {
 async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
     // Before anything is made that a signal would leave behind.
     let mut told = Signals::catch(&[Signal::SIGINT, Signal::SIGTERM]).map_err(Failure::usage)?;
-    let control = args
-        .control
-        .clone()
-        .unwrap_or_else(ss::default_control_path);
+    let control = args.control.clone().unwrap_or_else(control::default_path);
     let control = ControlSocket::bind(&control)?;
     let Interface {
         tun,
@@ -75,7 +72,7 @@ async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(name: &str, ours: &[IpAddr], kernels: &[IpAddr], control: &Bound) {
+fn announce(name: &str, ours: &[IpAddr], kernels: &[IpAddr], control: &Control) {
     let list = |ips: &[IpAddr]| {
         let texts: Vec<_> = ips.iter().map(IpAddr::to_string).collect();
         texts.join(" and ")

@@ -278,3 +278,47 @@ fn ss_asks_the_host_that_it_runs_under() {
     assert_eq!(stdout(&output(command)), "begun\n");
     std::fs::remove_dir(directory).unwrap();
 }
+
+#[test]
+fn leaks_finds_nothing_and_then_a_server_whose_client_does_not_read() {
+    let name = "leaks_finds_nothing_and_then_a_server_whose_client_does_not_read";
+    if !can_run(name, &["curl"]) {
+        return;
+    }
+    let control = temporary("leaking.sock");
+    let leaks = || {
+        output(estab(&format!(
+            "leaks --older 0 --control {}",
+            control.display()
+        )))
+    };
+    in_a_fresh_network(|| {
+        let nobody = leaks();
+        assert_eq!(nobody.status.code(), Some(2));
+        assert!(stderr(&nobody).contains("no estab is running"));
+        let (host, _) = serve(&control);
+        let nothing = leaks();
+        assert_eq!(nothing.status.code(), Some(1));
+        assert!(stdout(&nothing).starts_with("nothing leaks: 0 connections"));
+        let client = TcpStream::connect("198.18.0.1:19").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        // The FIN is on its way; each question takes longer than that.
+        let found = (0..100).map(|_| leaks());
+        let found = found.into_iter().find(|one| one.status.code() == Some(0));
+        let told = stdout(&found.expect("CLOSE-WAIT, in the end"));
+        assert!(told.contains("crates/cli/src/services/mod.rs:"), "{told}");
+        assert!(told.contains("    1 overload, for up to "), "{told}");
+        assert!(told.contains("198.18.0.1:19 - 198.18.0.2:"), "{told}");
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "http://198.18.0.1/metrics"]);
+        curl.stdout(Stdio::piped());
+        let metrics = stdout(&output(curl));
+        let waits = metrics
+            .lines()
+            .find(|line| line.starts_with("estab_connections_close_wait{") && line.ends_with(" 1"));
+        assert!(waits.is_some() && metrics.ends_with("# EOF\n"), "{metrics}");
+        kill(pid(&host), Signal::SIGTERM).unwrap();
+        drop(client);
+        finish(host);
+    });
+}

@@ -40,6 +40,17 @@ pub struct Config {
     pub max_replies: usize,
     /// Bytes of data arrived on SYNs that may be held until the handshake is done, all together.
     pub max_syn_data: usize,
+    /// What becomes of connections that the application has forgotten in CLOSE-WAIT.
+    pub close_wait: CloseWaitPolicy,
+    /// How long an application may do nothing for a connection in CLOSE-WAIT before that counts as leaked: as long as
+    /// a server may have to think about a request whose sender has said that it will send no more.
+    pub close_wait_patience: Duration,
+    /// How many places in the program, with their labels, connections are counted by; at most 65,534. Those from any
+    /// other are counted together.
+    pub max_origins: usize,
+    /// How many sockets that the stack took from a forgetful application answer its next call with the reason;
+    /// beyond, the oldest answer that there is no such socket.
+    pub max_reaped: usize,
     /// The range of ephemeral ports (RFC 6056 §3.2).
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Times a SYN is sent again before `connect` fails: 6 is 127 s.
@@ -119,6 +130,10 @@ impl Default for Config {
             max_listeners: 1_024,
             max_replies: 4_096,
             max_syn_data: 65_536,
+            close_wait: CloseWaitPolicy::default(),
+            close_wait_patience: Duration::from_secs(60),
+            max_origins: 1_024,
+            max_reaped: 1_024,
             ephemeral_ports: 32_768..=60_999,
             syn_retries: 6,
             syn_ack_retries: 5,
@@ -179,6 +194,44 @@ impl Config {
             hop_limit: ttl.unwrap_or(self.ttl).max(1),
             // RFC 3168 §5: the lower two bits would say that ECN is understood.
             traffic_class: traffic_class & 0xfc,
+        }
+    }
+}
+
+/// What becomes of connections that the application has forgotten in CLOSE-WAIT: those whose
+/// [`Diagnosis`](crate::observe::Diagnosis) is neglect. TCP itself lets CLOSE-WAIT last for ever (RFC 9293 §3.6), so each of the
+/// two that end connections breaks a program which answers late to a peer that has half-closed.
+///
+/// A connection that is ended gets a RST and leaves its slot. What was received and not read is lost; the application's
+/// next call on the socket answers [`Cause::Neglected`](crate::observe::Cause::Neglected) or
+/// [`NeglectLimit`](crate::observe::Cause::NeglectLimit). One that is still writing, reading or sending is never ended.
+/// A change applies to connections that enter CLOSE-WAIT, or are used, afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CloseWaitPolicy {
+    /// They are counted and shown, and stay.
+    #[default]
+    Report,
+    /// At most so many, left for longer than [`close_wait_patience`](Config::close_wait_patience), stay: beyond, the one
+    /// that was left first is ended.
+    Cap(usize),
+    /// Each is ended when it has been left for so long. Time passes from the last call, the last data, or the FIN.
+    Reap(Duration),
+}
+
+impl CloseWaitPolicy {
+    /// After which time a connection is ended, if any is.
+    pub(crate) fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Reap(after) => Some(after),
+            Self::Report | Self::Cap(_) => None,
+        }
+    }
+
+    /// How many may be left.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Cap(most) => most,
+            Self::Report | Self::Reap(_) => usize::MAX,
         }
     }
 }

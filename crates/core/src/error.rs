@@ -101,7 +101,8 @@ pub enum ReadError {
     /// Nothing to read yet; an event will tell.
     #[error("nothing to read yet")]
     WouldBlock,
-    /// The connection ended for this cause; told once, then end of file.
+    /// The connection ended for this cause; told once, then end of file. Where the stack took it from an application that
+    /// had forgotten it, each time.
     #[error("the connection ended: {0}")]
     Ended(Cause),
     /// No such socket.
@@ -118,7 +119,8 @@ pub enum WriteError {
     /// The sending side was closed before, or the end was told before.
     #[error("the sending side is closed")]
     Closed,
-    /// The connection ended for this cause; told once, then `Closed`.
+    /// The connection ended for this cause; told once, then `Closed`. Where the stack took it from an application that
+    /// had forgotten it, each time.
     #[error("the connection ended: {0}")]
     Ended(Cause),
     /// No such socket.

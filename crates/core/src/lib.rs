@@ -27,6 +27,7 @@ pub mod error;
 pub mod fuzzing;
 mod list;
 pub mod observe;
+mod origins;
 mod secrets;
 mod segment;
 mod sequence;
@@ -36,7 +37,9 @@ mod timer_wheel;
 mod tuple;
 mod wire;
 
-pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynFin};
+pub use config::{
+    AcceptPolicy, CloseWaitPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynFin,
+};
 pub use congestion::{Algorithm, CongestionControl};
 pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
 pub use connection::{
@@ -44,6 +47,7 @@ pub use connection::{
     Status, Timer, TimerKind,
 };
 pub use counters::Counters;
+pub use origins::{Before, Origin, OriginStatus};
 pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use sequence::SeqNumber;

@@ -78,8 +78,7 @@ impl Inner {
 
     /// Whether the device's failure ended this connection: every further call says so.
     fn ended_with_host(&self, id: SocketId) -> bool {
-        self.over.is_some()
-            && self.stack.status(id).and_then(|status| status.ended) == Some(Cause::Shutdown)
+        self.over.is_some() && self.stack.end_of(id) == Some(Cause::Shutdown)
     }
 
     /// Nobody holds the socket any more.
@@ -92,7 +91,7 @@ impl Inner {
 
     /// The error of a connection that did not end in order.
     pub(crate) fn how_it_ended(&self, id: SocketId) -> io::Result<()> {
-        match self.stack.status(id).and_then(|status| status.ended) {
+        match self.stack.end_of(id) {
             None => Ok(()),
             Some(Cause::AckOfFin | Cause::Fin | Cause::Close | Cause::ShutdownWrite) => Ok(()),
             Some(cause) => Err(self.ended(cause)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use estab_core::observe::Observer;
-use estab_core::{Config, Counters, Instant, ListenerStatus, Secrets, Stack, Status};
+use estab_core::{Config, Counters, Instant, ListenerStatus, OriginStatus, Secrets, Stack, Status};
 use estab_device::Device;
 
 use crate::driver::Driver;
@@ -68,6 +68,19 @@ impl Host {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.lease.lock().stack.counters().clone()
+    }
+
+    /// What has become of the connections, by the line of the program that accepted or connected them, and label.
+    #[must_use]
+    pub fn origins(&self) -> Vec<OriginStatus> {
+        self.lease.lock().stack.origins()
+    }
+
+    /// The same as metrics in the text format of OpenMetrics, which Prometheus reads: see
+    /// [`metrics::CONTENT_TYPE`](crate::metrics::CONTENT_TYPE).
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        crate::metrics::text(&self.origins())
     }
 
     /// The error of the device that ended the host, if one did; every socket gives it, too.

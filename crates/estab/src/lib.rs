@@ -33,11 +33,14 @@
 mod address;
 mod calls;
 mod clock;
+#[cfg(feature = "control")]
+pub mod control;
 mod driver;
 mod error;
 mod graceful;
 mod host;
 mod listener;
+pub mod metrics;
 mod outlet;
 mod shared;
 mod socket;
@@ -52,8 +55,9 @@ pub use clock::Clock;
 pub use error::Error;
 pub use estab_core::observe;
 pub use estab_core::{
-    AcceptPolicy, Algorithm, Call, CallResult, Config, Counters, FourTuple, Instant, KeepAlive,
-    LastCall, ListenerStatus, RtoBounds, Secrets, SocketOptions, Status, Timer, TimerKind,
+    AcceptPolicy, Algorithm, Before, Call, CallResult, CloseWaitPolicy, Config, Counters,
+    FourTuple, Instant, KeepAlive, LastCall, ListenerStatus, OriginStatus, RtoBounds, Secrets,
+    SocketOptions, Status, Timer, TimerKind,
 };
 pub use estab_device as device;
 pub use graceful::{CloseEnd, GracefulClose};

@@ -1,12 +1,16 @@
 //! A socket that listens.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use estab_core::error::UnknownSocket;
-use estab_core::{AcceptPolicy, Instant, ListenOptions, ListenerId, SocketId, SocketOptions};
+use estab_core::{
+    AcceptPolicy, Instant, ListenOptions, ListenerId, Origin, SocketId, SocketOptions,
+};
 
 use crate::shared::{Inner, Lease};
 use crate::waiting::{Place, poll_call, wait_for};
@@ -28,11 +32,15 @@ impl TcpListener {
     ///
     /// # Errors
     /// As [`TcpSocket::bind`].
-    pub async fn bind(host: &Host, address: impl ToAddr) -> io::Result<Self> {
-        let address = address.to_addr()?;
-        let socket = TcpSocket::for_address(host, address);
-        socket.bind(address)?;
-        socket.listen(1024)
+    #[track_caller]
+    pub fn bind(host: &Host, address: impl ToAddr) -> impl Future<Output = io::Result<Self>> {
+        let site = Location::caller();
+        async move {
+            let address = address.to_addr()?;
+            let socket = TcpSocket::for_address(host, address);
+            socket.bind(address)?;
+            socket.listen_at(1024, site)
+        }
     }
 
     pub(crate) fn open(
@@ -40,6 +48,7 @@ impl TcpListener {
         address: SocketAddr,
         (backlog, policy): (usize, AcceptPolicy),
         socket: SocketOptions,
+        origin: Origin<'_>,
     ) -> io::Result<Self> {
         let options = ListenOptions {
             address,
@@ -52,29 +61,45 @@ impl TcpListener {
             inner.check_open()?;
             let id = inner.stack.listen(now, options).map_err(Error::Listen)?;
             inner.listeners.insert(id);
+            let _it_was_just_made = inner.stack.set_listener_origin(id, origin);
             let bound = inner.stack.listener_address(id);
             Ok::<_, Error>((id, bound.unwrap_or(address)))
         })?;
         Ok(Self { lease, id, address })
     }
 
-    /// Takes the connection that has waited longest, or waits for one. Any number of tasks may.
+    /// Takes the connection that has waited longest, or waits for one. Any number of tasks may. The line that calls this
+    /// is what `estab leaks` and [`Host::origins`] name.
     ///
     /// # Errors
     /// `ConnectionAborted` when the host shuts down; the device's failure.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let place = Place::Accept(self.id);
-        let accepted = wait_for(&self.lease, place, |inner, now| self.take(inner, now)).await?;
-        Ok(self.stream(accepted))
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
+        let (place, site) = (Place::Accept(self.id), Location::caller());
+        async move {
+            let take = |inner: &mut Inner, now| self.take(inner, now, site);
+            let accepted = wait_for(&self.lease, place, take).await?;
+            Ok(self.stream(accepted))
+        }
+    }
+
+    /// Names the kind of connection that is accepted here from now on; more than 64 bytes are cut. For groups of
+    /// connections, as `estab leaks --by label` shows them: a stack tells
+    /// [`max_origins`](crate::Config::max_origins) places and labels apart.
+    pub fn set_label(&self, label: &str) {
+        let mut inner = self.lease.lock();
+        let _unless_the_host_is_over = inner.stack.set_listener_label(self.id, Some(label));
     }
 
     /// As [`accept`](Self::accept); the last task that called is woken.
     ///
     /// # Errors
     /// As [`accept`](Self::accept).
+    #[track_caller]
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let place = Place::Accept(self.id);
-        let accepted = poll_call(&self.lease, cx, place, |inner, now| self.take(inner, now));
+        let (place, site) = (Place::Accept(self.id), Location::caller());
+        let take = |inner: &mut Inner, now| self.take(inner, now, site);
+        let accepted = poll_call(&self.lease, cx, place, take);
         accepted.map_ok(|accepted| self.stream(accepted))
     }
 
@@ -90,9 +115,14 @@ impl TcpListener {
         &self,
         inner: &mut Inner,
         now: Instant,
+        site: &'static Location<'static>,
     ) -> io::Result<(SocketId, SocketAddr, SocketAddr)> {
         let closed = |inner: &Inner| inner.failure().unwrap_or(Error::ListenerClosed);
-        let id = match inner.stack.accept(now, self.id) {
+        let origin = Origin {
+            site: Some(site),
+            label: None,
+        };
+        let id = match inner.stack.accept_from(now, self.id, origin) {
             Ok(Some(id)) => id,
             Ok(None) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(UnknownSocket) => return Err(closed(inner).into()),

@@ -1,11 +1,13 @@
 //! A socket before it listens or connects.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::time::Duration;
 
-use estab_core::{AcceptPolicy, ConnectOptions, KeepAlive, SocketOptions};
+use estab_core::{AcceptPolicy, ConnectOptions, KeepAlive, Origin, SocketOptions};
 
 use crate::{Error, Host, TcpListener, TcpStream, ToAddr};
 
@@ -19,6 +21,7 @@ pub struct TcpSocket {
     options: Cell<SocketOptions>,
     policy: Cell<AcceptPolicy>,
     bound: Cell<Option<SocketAddr>>,
+    label: RefCell<Option<Box<str>>>,
 }
 
 impl TcpSocket {
@@ -45,6 +48,7 @@ impl TcpSocket {
             options: Cell::default(),
             policy: Cell::default(),
             bound: Cell::new(None),
+            label: RefCell::new(None),
         }
     }
 
@@ -118,6 +122,12 @@ impl TcpSocket {
         self.policy.set(policy);
     }
 
+    /// Names the kind of connection this makes, or will accept: see
+    /// [`TcpListener::set_label`] and [`TcpStream::set_label`].
+    pub fn set_label(&self, label: &str) {
+        *self.label.borrow_mut() = Some(label.into());
+    }
+
     /// Chooses the local address: one of the host's, or an unspecified one. Port 0 chooses a port.
     ///
     /// The address is checked now, but not taken before [`listen`](Self::listen) or
@@ -156,10 +166,24 @@ impl TcpSocket {
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
+    #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+        self.listen_at(backlog, Location::caller())
+    }
+
+    pub(crate) fn listen_at(
+        self,
+        backlog: u32,
+        site: &'static Location<'static>,
+    ) -> io::Result<TcpListener> {
         let address = self.bound.get().unwrap_or_else(|| self.anywhere());
         let queue = (backlog as usize, self.policy.get());
-        TcpListener::open(&self.host, address, queue, self.options.get())
+        let label = self.label.borrow();
+        let origin = Origin {
+            site: Some(site),
+            label: label.as_deref(),
+        };
+        TcpListener::open(&self.host, address, queue, self.options.get(), origin)
     }
 
     /// Connects (RFC 9293 §3.10.1, active OPEN), and waits for the handshake. Dropping the future gives up.
@@ -168,14 +192,19 @@ impl TcpSocket {
     /// `ConnectionRefused` when the peer answers with a RST, `TimedOut` when it does not answer, `HostUnreachable`
     /// when the network says so; `AddrNotAvailable`, `AddrInUse`, `NetworkUnreachable` and `InvalidInput` before
     /// a packet is sent.
-    pub async fn connect(self, address: impl ToAddr) -> io::Result<TcpStream> {
-        let remote = address.to_addr()?;
-        self.check_family(remote)?;
-        let options = ConnectOptions {
-            local: self.bound.get(),
-            socket: self.options.get(),
-        };
-        TcpStream::open(self.host.lease.clone(), remote, options).await
+    #[track_caller]
+    pub fn connect(self, address: impl ToAddr) -> impl Future<Output = io::Result<TcpStream>> {
+        let site = Location::caller();
+        async move {
+            let remote = address.to_addr()?;
+            self.check_family(remote)?;
+            let options = ConnectOptions {
+                local: self.bound.get(),
+                socket: self.options.get(),
+            };
+            let label = self.label.take();
+            TcpStream::open(self.host.lease, remote, options, (site, label)).await
+        }
     }
 
     fn anywhere(&self) -> SocketAddr {

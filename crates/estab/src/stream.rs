@@ -1,14 +1,16 @@
 //! A connection.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use estab_core::error::ShutdownError;
 use estab_core::observe::LifeId;
-use estab_core::{ConnectOptions, Instant, Readiness, Shutdown, SocketId, Status};
+use estab_core::{ConnectOptions, Instant, Origin, Readiness, Shutdown, SocketId, Status};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::shared::{Inner, Lease};
@@ -31,13 +33,18 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects (RFC 9293 §3.10.1, active OPEN), and waits for the handshake. Dropping the future gives up.
+    /// Connects (RFC 9293 §3.10.1, active OPEN), and waits for the handshake. Dropping the future gives up. The line that
+    /// calls this is what `estab leaks` and [`Host::origins`] name.
     ///
     /// # Errors
     /// As [`TcpSocket::connect`](crate::TcpSocket::connect).
-    pub async fn connect(host: &Host, address: impl ToAddr) -> io::Result<Self> {
-        let remote = address.to_addr()?;
-        Self::open(Arc::clone(&host.lease), remote, ConnectOptions::default()).await
+    #[track_caller]
+    pub fn connect(host: &Host, address: impl ToAddr) -> impl Future<Output = io::Result<Self>> {
+        let site = Location::caller();
+        async move {
+            let (lease, remote) = (Arc::clone(&host.lease), address.to_addr()?);
+            Self::open(lease, remote, ConnectOptions::default(), (site, None)).await
+        }
     }
 
     pub(crate) fn new(
@@ -58,10 +65,15 @@ impl TcpStream {
         lease: Arc<Lease>,
         remote: SocketAddr,
         options: ConnectOptions,
+        (site, label): (&'static Location<'static>, Option<Box<str>>),
     ) -> io::Result<Self> {
         let (id, local) = lease.call(|inner, now| {
             inner.check_open()?;
-            let id = inner.stack.connect(now, remote, options);
+            let origin = Origin {
+                site: Some(site),
+                label: label.as_deref(),
+            };
+            let id = inner.stack.connect_from(now, remote, options, origin);
             let id = id.map_err(Error::Connect)?;
             inner.sockets.insert(id);
             let tuple = inner.stack.tuple(id).map_err(|_| Error::NotConnected)?;
@@ -94,6 +106,17 @@ impl TcpStream {
     #[must_use]
     pub fn life(&self) -> LifeId {
         self.id.life()
+    }
+
+    /// Names the kind of connection this is, once it is known: "uploads", "health checks". As
+    /// [`TcpListener::set_label`](crate::TcpListener::set_label), for this one alone.
+    ///
+    /// # Errors
+    /// `NotConnected` after [`abort`](Self::abort).
+    pub fn set_label(&self, label: &str) -> io::Result<()> {
+        let mut inner = self.lease.lock();
+        let set = inner.stack.set_label(self.id, Some(label));
+        set.map_err(|_| Error::NotConnected.into())
     }
 
     /// Everything about the connection, as `TCP_INFO` and more. Once it has ended, TIME-WAIT included, the state

@@ -6,6 +6,7 @@ Examples:
   estab run --loss 5 --delay 5ms -- curl -T FILE http://198.18.0.1/sha256
   estab serve                                 be a host on the interface estab0
   estab ss state close-wait                   list a running host's connections
+  estab leaks                                 tell which of them its application has forgotten
   estab connect 198.18.0.2 22                 connect to a server of the kernel's
   estab script close.pkt                      run a packetdrill script in virtual time
   estab lab why-three                         see why a handshake takes three messages

@@ -1,7 +1,7 @@
 //! The command line: one definition of each option feeds the parser and the help.
 
 mod examples;
-mod quantities;
+pub(crate) mod quantities;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -14,6 +14,7 @@ use estab_device::{Impairment, IpNet};
 
 use crate::failure::Failure;
 use crate::interface;
+use crate::leaks::args::LeaksArgs;
 use crate::script::args::ScriptArgs;
 use crate::ss::args::SsArgs;
 
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Serve(ServeArgs),
     Ss(SsArgs),
+    Leaks(LeaksArgs),
     Connect(ConnectArgs),
     Script(Box<ScriptArgs>),
     Lab(LabArgs),
@@ -39,8 +41,9 @@ pub(crate) enum Command {
 /// Runs COMMAND in a private network whose only other host is estab, then tells every connection's life.
 ///
 /// COMMAND's address is 198.18.0.2 (fd00:e57a:b::2), estab's is 198.18.0.1 (fd00:e57a:b::1). estab offers
-/// HTTP on port 80 (/ shows the connections of the moment, PUT /sha256 answers the digest of the body,
-/// /bytes/N?seed=S sends N reproducible bytes), echo on 7, discard on 9 and chargen on 19.
+/// HTTP on port 80 (/ shows the connections of the moment, /metrics counts them for Prometheus, PUT /sha256
+/// answers the digest of the body, /bytes/N?seed=S sends N reproducible bytes), echo on 7, discard on 9 and
+/// chargen on 19.
 ///
 /// The lives are told on standard error. The exit status is COMMAND's: 128+N if signal N killed it, 127 if
 /// there is no such program, 126 if it cannot be run, and 2 if the private network cannot be made.

@@ -23,6 +23,7 @@ pub(super) fn router(host: Host, files: Option<PathBuf>) -> Router {
     let has_index = files.as_deref().is_some_and(has_index);
     let mut router = Router::new()
         .route("/connections", get(connections))
+        .route("/metrics", get(metrics))
         .route("/sha256", put(sha256::put).post(sha256::put))
         .route("/bytes/{count}", get(bytes::get));
     if !has_index {
@@ -80,6 +81,11 @@ pub(super) async fn serve(stream: TcpStream, router: Router) -> io::Result<()> {
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     connection.await.map_err(io::Error::other)
+}
+
+async fn metrics(State(host): State<Host>) -> Response {
+    let kind = [(header::CONTENT_TYPE, estab::metrics::CONTENT_TYPE)];
+    (kind, host.metrics()).into_response()
 }
 
 async fn connections(State(host): State<Host>) -> Response {

@@ -24,6 +24,10 @@ pub(crate) struct SsArgs {
     #[arg(short = '6', long, conflicts_with = "ipv4")]
     pub(crate) ipv6: bool,
 
+    /// Also show where each connection was accepted or connected, and its label
+    #[arg(short, long)]
+    pub(crate) extended: bool,
+
     /// Show totals, and what was discarded, refused and reset, with the RFC's section
     #[arg(short, long)]
     pub(crate) summary: bool,

@@ -1,55 +1,23 @@
 //! `estab ss`: the sockets of a running estab, asked through its control socket.
 //!
-//! The running side calls [`serve`] with a way to take a [`Snapshot`]; it knows nothing of filters and
-//! columns. The asking side ([`run`]) gets every socket as a [`record`], chooses and shows. What passes between
-//! them is in [`protocol`].
+//! The running side is [`estab::control`]; it knows nothing of filters and columns. This one gets every socket as a
+//! record, chooses and shows.
 
 pub(crate) mod args;
-mod client;
-mod counters;
 mod filter;
-mod protocol;
-mod record;
-mod render;
-mod server;
+pub(crate) mod render;
 mod summary;
 
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use args::SsArgs;
-use client::Answer;
+use estab::control;
+use estab::control::client::{self, Answer};
 use filter::{Filter, States};
-pub(crate) use server::{Bound, Snapshot, bind, serve};
 
 /// The variable that names the socket to ask; `run` gives it to COMMAND.
 pub(crate) const CONTROL_VARIABLE: &str = "ESTAB_CONTROL";
-
-/// Where `serve` listens and `ss` asks, unless told otherwise: `$XDG_RUNTIME_DIR/estab.sock`, or
-/// `/tmp/estab-UID.sock`.
-///
-/// Who enters a user namespace is to ask before: the user's number is another one inside.
-pub(crate) fn default_control_path() -> PathBuf {
-    // The owner of a process's directory is its effective user.
-    let user = || std::fs::metadata("/proc/self").map_or(0, |metadata| metadata.uid());
-    match runtime_directory() {
-        Some(dir) => dir.join("estab.sock"),
-        None => PathBuf::from(format!("/tmp/estab-{}.sock", user())),
-    }
-}
-
-/// A socket for this process alone, beside that one.
-pub(crate) fn private_control_path() -> PathBuf {
-    let directory = runtime_directory().unwrap_or_else(|| PathBuf::from("/tmp"));
-    directory.join(format!("estab-run-{}.sock", std::process::id()))
-}
-
-fn runtime_directory() -> Option<PathBuf> {
-    let directory = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
-    directory.map(PathBuf::from)
-}
 
 /// Runs `estab ss`: writes to standard output, errors to standard error in one line.
 pub(crate) fn run(args: &SsArgs) -> ExitCode {
@@ -78,8 +46,8 @@ fn show(args: &SsArgs) -> Result<String, Box<dyn std::error::Error>> {
         _ => States::DEFAULT,
     };
     let filter = Filter::parse(&args.filter_text(), default)?;
-    let path = args.control.clone().unwrap_or_else(default_control_path);
-    let mut answer = client::ask(&path)?;
+    let path = args.control.clone().unwrap_or_else(control::default_path);
+    let mut answer = client::ask(&path, None)?;
     if args.summary {
         return Ok(match args.json {
             true => summary::json(&answer),
@@ -89,7 +57,7 @@ fn show(args: &SsArgs) -> Result<String, Box<dyn std::error::Error>> {
     choose(&mut answer, &filter, args);
     Ok(match args.json {
         true => render::json(&answer),
-        false => render::table(&answer, !args.no_header),
+        false => render::table(&answer, !args.no_header, args.extended),
     })
 }
 
@@ -101,12 +69,12 @@ fn choose(answer: &mut Answer, filter: &Filter, args: &SsArgs) {
     };
     answer
         .listeners
-        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&one.subject()));
+        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&one.into()));
     answer
         .sockets
-        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&one.subject()));
+        .retain(|one| family(one.local.is_ipv4()) && filter.matches(&one.into()));
     answer.sockets.sort_by_key(|socket| socket.life);
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use estab_core::observe::StateName;
 
-use super::client::Answer;
-use super::protocol::Line;
-use super::record::{CallRecord, Listener, Socket, TimerRecord};
 use crate::lives::units;
+use estab::control::client::Answer;
+use estab::control::protocol::Line;
+use estab::control::record::{CallRecord, Listener, Socket, TimerRecord};
 
 const HEADER: [&str; 8] = [
     "State",
@@ -21,10 +21,10 @@ const HEADER: [&str; 8] = [
     "Timer",
 ];
 
-/// A line of the table, and a line about it that hangs below.
+/// A line of the table, and lines about it that hang below.
 struct Row {
     cells: [String; HEADER.len()],
-    below: Option<String>,
+    below: Vec<String>,
 }
 
 /// One JSON object a line.
@@ -36,15 +36,20 @@ pub(super) fn json(answer: &Answer) -> String {
 }
 
 /// The columns of ss, and some more.
-pub(super) fn table(answer: &Answer, header: bool) -> String {
+pub(super) fn table(answer: &Answer, header: bool, extended: bool) -> String {
     let titles = header.then(|| Row {
         cells: HEADER.map(str::to_owned),
-        below: None,
+        below: Vec::new(),
     });
     let rows: Vec<Row> = titles
         .into_iter()
         .chain(answer.listeners.iter().map(listener_row))
-        .chain(answer.sockets.iter().map(socket_row))
+        .chain(
+            answer
+                .sockets
+                .iter()
+                .map(|socket| socket_row(socket, extended)),
+        )
         .collect();
     let mut widths = [0; HEADER.len()];
     for row in &rows {
@@ -62,7 +67,7 @@ fn line(row: &Row, widths: &[usize]) -> String {
     }
     let mut line = line.trim_end().to_owned();
     line.push('\n');
-    if let Some(below) = &row.below {
+    for below in &row.below {
         line.push_str(&format!("          {below}\n"));
     }
     line
@@ -80,11 +85,11 @@ fn listener_row(listener: &Listener) -> Row {
             "-".to_owned(),
             String::new(),
         ],
-        below: None,
+        below: Vec::new(),
     }
 }
 
-fn socket_row(socket: &Socket) -> Row {
+fn socket_row(socket: &Socket, extended: bool) -> Row {
     let below = match socket.state {
         StateName::CloseWait => Some(close_wait(socket)),
         StateName::Closed => socket
@@ -93,6 +98,10 @@ fn socket_row(socket: &Socket) -> Row {
             .map(|ended| format!("ended: {}  {}", ended.text, ended.rule)),
         _ => None,
     };
+    let diagnosis = socket.diagnosis.as_ref();
+    let diagnosis = diagnosis.map(|one| format!("{}: {}  {}", one.trouble, one.text, one.rule));
+    let origin = extended.then(|| origin(socket)).flatten();
+    let below = below.into_iter().chain(diagnosis).chain(origin).collect();
     Row {
         cells: [
             socket.state.ss().to_owned(),
@@ -106,6 +115,17 @@ fn socket_row(socket: &Socket) -> Row {
         ],
         below,
     }
+}
+
+/// Where in the program it was made.
+fn origin(socket: &Socket) -> Option<String> {
+    let site = socket.site.as_ref().map(|site| format!("from {site}"));
+    let label = socket
+        .label
+        .as_ref()
+        .map(|label| format!("label \"{label}\""));
+    let words: Vec<_> = site.into_iter().chain(label).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// Port 0 is any.
@@ -140,7 +160,7 @@ fn close_wait(socket: &Socket) -> String {
     format!("{unread}; {end_of_file}; {call}")
 }
 
-fn last_call(call: &CallRecord) -> String {
+pub(crate) fn last_call(call: &CallRecord) -> String {
     let CallRecord {
         call,
         ago_ns,

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use estab_core::observe::StateName;
 use serde::Serialize;
 
-use super::client::Answer;
-use super::record::{Counters, ReasonRecord};
 use crate::lives::units::thousands;
+use estab::control::client::Answer;
+use estab::control::record::{Counters, ReasonRecord};
 
 /// How many sockets are in a state.
 type Total = (StateName, u64);

@@ -10,15 +10,17 @@ use estab_core::{
     Outstanding, SeqNumber, Status, Timer, TimerKind,
 };
 
+use estab::control::server::{Snapshot, bind, serve};
+
 use super::*;
 
-const NOW: Instant = Instant::from_millis(100_000);
+pub(crate) const NOW: Instant = Instant::from_millis(100_000);
 
-fn ago(millis: u64) -> Instant {
+pub(crate) fn ago(millis: u64) -> Instant {
     Instant::from_millis(100_000 - millis)
 }
 
-fn status(life: u32, state: StateName, remote: &str) -> Status {
+pub(crate) fn status(life: u32, state: StateName, remote: &str) -> Status {
     let remote: SocketAddr = remote.parse().unwrap();
     let local = match remote {
         SocketAddr::V4(_) => "198.18.0.1:80",
@@ -83,7 +85,11 @@ fn status(life: u32, state: StateName, remote: &str) -> Status {
         bytes_sent: 1204,
         bytes_retransmitted: 0,
         end_of_file_delivered: false,
+        has_read: true,
         last_call: None,
+        idle_since: ago(12_400),
+        site: None,
+        label: None,
         heard_at: ago(12_400),
         data_sent_at: ago(12_400),
         data_received_at: ago(12_400),
@@ -134,11 +140,22 @@ fn snapshot() -> Snapshot {
             refused: 0,
         }],
         counters,
+        origins: Vec::new(),
+        slots: 4,
+        config: estab::Config::default(),
     }
 }
 
 /// Runs `check` against a server.
 fn with_server(name: &str, check: impl FnOnce(&Path)) {
+    with_snapshot(name, snapshot, check);
+}
+
+fn with_snapshot(
+    name: &str,
+    snapshot: impl Fn() -> Snapshot + Send + Sync + 'static,
+    check: impl FnOnce(&Path),
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -220,6 +237,40 @@ fn a_filter_chooses() {
             ..args(path, "")
         };
         assert!(show(&listening).unwrap().starts_with("LISTEN"));
+    });
+}
+
+#[test]
+fn what_is_odd_is_told_and_extended_where_it_comes_from() {
+    let leak = || {
+        let mut snapshot = snapshot();
+        let mut leak = status(5, StateName::CloseWait, "198.18.0.2:5");
+        leak.end_of_file_delivered = true;
+        leak.entered_at = ago(90_000);
+        leak.idle_since = ago(90_000);
+        leak.site = Some(std::panic::Location::caller());
+        leak.label = Some("api".into());
+        snapshot.statuses = vec![leak];
+        snapshot
+    };
+    with_snapshot("extended", leak, |path| {
+        let extended = SsArgs {
+            extended: true,
+            no_header: true,
+            ..args(path, "")
+        };
+        let shown = show(&extended).unwrap();
+        let below: Vec<_> = shown.lines().skip(2).collect();
+        let [diagnosis, origin] = below[..] else {
+            panic!("{shown}");
+        };
+        assert_eq!(
+            diagnosis.trim(),
+            "leak: the application has read the end of file and does not close  RFC 9293 §3.10.4"
+        );
+        assert!(origin.contains("from ") && origin.contains("tests.rs:"));
+        assert!(origin.ends_with(", label \"api\""));
+        assert_eq!(self::shown(path, "").lines().count(), 4, "not unasked");
     });
 }
 

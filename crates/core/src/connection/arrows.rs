@@ -146,6 +146,8 @@ fn is_abrupt(cause: Cause) -> bool {
             | KeepAlive
             | Linger
             | FinWait2Timeout
+            | Neglected
+            | NeglectLimit
             | TimeWaitEvicted
             | TimeWaitSkipped
             | Reconnect

@@ -1,8 +1,9 @@
 //! What the application asks of a connection (RFC 9293 §3.9.1, §3.10).
 
 use super::compact::CompactOptions;
+use super::history::PastCall;
 use super::state::State;
-use super::{Call, CallResult, Connection, LastCall, Owner};
+use super::{Call, CallResult, Connection, Owner};
 use crate::context::Context;
 use crate::error::{ReadError, ShutdownError, WriteError};
 use crate::observe::{Cause, Observer, ResetReason};
@@ -28,19 +29,29 @@ impl Connection {
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
         let result = self.take_bytes(into);
+        self.has_read = true;
         if matches!(result, Ok(0)) && !into.is_empty() {
             self.history.end_of_file_delivered = true;
         }
         if result.is_ok_and(|length| length > 0) {
             self.offer_larger_window();
         }
+        self.remember_read(cx, Call::Read, &result);
+        result
+    }
+
+    fn remember_read<O: Observer>(
+        &mut self,
+        cx: &Context<O>,
+        call: Call,
+        result: &Result<usize, ReadError>,
+    ) {
         let outcome = match result {
-            Ok(length) => CallResult::Done(length as u32), // no buffer is larger
+            Ok(length) => CallResult::Done(*length as u32), // no buffer is larger
             Err(ReadError::WouldBlock) => CallResult::WouldBlock,
             Err(_) => CallResult::Failed,
         };
-        self.remember_call(cx.now, Call::Read, outcome);
-        result
+        self.remember_call(cx, call, outcome);
     }
 
     fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
@@ -72,12 +83,22 @@ impl Connection {
     }
 
     /// Like `read`, but leaves the bytes.
-    pub(crate) fn peek(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
-        if self.has_bytes_to_deliver() {
+    pub(crate) fn peek<O: Observer>(
+        &mut self,
+        cx: &Context<O>,
+        into: &mut [u8],
+    ) -> Result<usize, ReadError> {
+        let result = if self.has_bytes_to_deliver() {
             let most = into.len().min(self.receive.readable_at_once());
-            return Ok(self.receive.busy.buffer.peek(&mut into[..most]));
+            Ok(self.receive.busy.buffer.peek(&mut into[..most]))
+        } else {
+            self.read_nothing()
+        };
+        if matches!(result, Ok(0)) && !into.is_empty() {
+            self.history.end_of_file_delivered = true;
         }
-        self.read_nothing()
+        self.remember_read(cx, Call::Peek, &result);
+        result
     }
 
     /// Whether a read would find something.
@@ -132,7 +153,7 @@ impl Connection {
             Err(WriteError::WouldBlock) => CallResult::WouldBlock,
             Err(_) => CallResult::Failed,
         };
-        self.remember_call(cx.now, Call::Write, outcome);
+        self.remember_call(cx, Call::Write, outcome);
         result
     }
 
@@ -173,7 +194,7 @@ impl Connection {
         cx: &mut Context<O>,
         how: Shutdown,
     ) -> Result<(), ShutdownError> {
-        self.remember_call(cx.now, Call::Shutdown(how), CallResult::Done(0));
+        self.remember_call(cx, Call::Shutdown(how), CallResult::Done(0));
         if self.state.is_none() {
             return Err(ShutdownError::NotConnected);
         }
@@ -211,7 +232,7 @@ impl Connection {
 
     /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no socket: the connection ends on its own.
     pub(crate) fn close<O: Observer>(&mut self, cx: &mut Context<O>) {
-        self.remember_call(cx.now, Call::Close, CallResult::Done(0));
+        self.remember_call(cx, Call::Close, CallResult::Done(0));
         self.say_farewell(cx);
         self.owner = Owner::Nobody;
         if self.state.is_some() {
@@ -285,14 +306,18 @@ impl Connection {
         }
     }
 
-    fn remember_call(&mut self, at: Instant, call: Call, result: CallResult) {
-        self.history.remember_call(LastCall { call, at, result });
+    fn remember_call<O: Observer>(&mut self, cx: &Context<O>, call: Call, result: CallResult) {
+        self.history.last_call = Some(PastCall::new(cx.now, call, result));
+        if self.is_neglected {
+            self.watch_close_wait(&cx.config);
+        }
     }
 
     /// A child leaves the accept queue: from now on it is the application's.
-    pub(crate) fn be_accepted(&mut self, now: Instant) {
+    pub(crate) fn be_accepted<O: Observer>(&mut self, cx: &Context<O>) {
         self.owner = Owner::Application;
-        self.remember_call(now, Call::Accept, CallResult::Done(0));
+        self.remember_call(cx, Call::Accept, CallResult::Done(0));
+        self.watch_close_wait(&cx.config);
         self.readiness |= super::Readiness::WRITABLE;
         if self.is_readable() {
             self.readiness |= super::Readiness::READABLE;

@@ -19,7 +19,7 @@ pub(crate) struct History {
     pub(crate) end_of_file_delivered: bool,
     /// Retransmission timeouts, those of the SYN or SYN,ACK included.
     pub(crate) timeouts: u16,
-    last_call: CompactCall,
+    pub(crate) last_call: Option<PastCall>,
     /// These five count modulo 2^32, as in Linux.
     segs_in: u32,
     pub(crate) segs_out: u32,
@@ -29,52 +29,6 @@ pub(crate) struct History {
     pub(crate) bytes_received: u64,
     pub(crate) bytes_acked: u64,
     pub(crate) bytes_retransmitted: u64,
-}
-
-/// The last call, in 16 bytes.
-#[derive(Clone, Copy, Debug)]
-struct CompactCall {
-    at: Instant,
-    moved: u32,
-    call: Option<Call>,
-    outcome: Outcome,
-}
-
-const _: () = assert!(size_of::<CompactCall>() == 16);
-
-/// A [`CallResult`] without its bytes.
-#[derive(Clone, Copy, Debug)]
-enum Outcome {
-    Done,
-    WouldBlock,
-    Failed,
-}
-
-impl CompactCall {
-    fn none(now: Instant) -> Self {
-        Self {
-            at: now,
-            moved: 0,
-            call: None,
-            outcome: Outcome::Done,
-        }
-    }
-}
-
-impl From<LastCall> for CompactCall {
-    fn from(LastCall { call, at, result }: LastCall) -> Self {
-        let (outcome, moved) = match result {
-            CallResult::Done(moved) => (Outcome::Done, moved),
-            CallResult::WouldBlock => (Outcome::WouldBlock, 0),
-            CallResult::Failed => (Outcome::Failed, 0),
-        };
-        Self {
-            at,
-            moved,
-            call: Some(call),
-            outcome,
-        }
-    }
 }
 
 impl History {
@@ -87,7 +41,7 @@ impl History {
             first_closer: None,
             end_of_file_delivered: false,
             timeouts: 0,
-            last_call: CompactCall::none(now),
+            last_call: None,
             segs_in: 0,
             segs_out: 0,
             retransmissions: 0,
@@ -97,27 +51,6 @@ impl History {
             bytes_acked: 0,
             bytes_retransmitted: 0,
         }
-    }
-
-    /// The application has called.
-    pub(crate) fn remember_call(&mut self, call: LastCall) {
-        self.last_call = call.into();
-    }
-
-    /// The application's last call.
-    pub(crate) fn last_call(&self) -> Option<LastCall> {
-        let CompactCall {
-            at,
-            moved,
-            call,
-            outcome,
-        } = self.last_call;
-        let result = match outcome {
-            Outcome::Done => CallResult::Done(moved),
-            Outcome::WouldBlock => CallResult::WouldBlock,
-            Outcome::Failed => CallResult::Failed,
-        };
-        call.map(|call| LastCall { call, at, result })
     }
 
     /// Segments received, modulo 2^32.
@@ -138,6 +71,55 @@ impl History {
         if retransmission {
             self.retransmissions = self.retransmissions.wrapping_add(1);
             self.bytes_retransmitted += length as u64;
+        }
+    }
+}
+
+/// A [`LastCall`] in 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PastCall {
+    pub(crate) at: Instant,
+    bytes: u32,
+    call: Call,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Done,
+    WouldBlock,
+    Failed,
+}
+
+const _: () = assert!(size_of::<Option<PastCall>>() <= 16);
+
+impl PastCall {
+    pub(crate) fn new(at: Instant, call: Call, result: CallResult) -> Self {
+        let (bytes, outcome) = match result {
+            CallResult::Done(bytes) => (bytes, Outcome::Done),
+            CallResult::WouldBlock => (0, Outcome::WouldBlock),
+            CallResult::Failed => (0, Outcome::Failed),
+        };
+        Self {
+            at,
+            bytes,
+            call,
+            outcome,
+        }
+    }
+}
+
+impl From<PastCall> for LastCall {
+    fn from(past: PastCall) -> Self {
+        let result = match past.outcome {
+            Outcome::Done => CallResult::Done(past.bytes),
+            Outcome::WouldBlock => CallResult::WouldBlock,
+            Outcome::Failed => CallResult::Failed,
+        };
+        Self {
+            call: past.call,
+            at: past.at,
+            result,
         }
     }
 }

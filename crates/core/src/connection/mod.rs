@@ -9,6 +9,7 @@ mod arrival;
 pub(crate) mod arrows;
 mod calls;
 mod compact;
+mod diagnosis;
 mod emission;
 mod history;
 mod icmp;
@@ -34,6 +35,7 @@ use crate::list::Links;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
 };
+use crate::origins::{OriginId, Standing};
 use crate::stack::ListenerId;
 use crate::timer_wheel::TimerEntry;
 use crate::{Flags, FourTuple, Instant, Segment, SeqNumber};
@@ -157,6 +159,15 @@ pub(crate) struct Connection {
     pub(crate) ready_links: Links,
     /// In the list of news or in an accept queue, by its owner.
     pub(crate) owner_links: Links,
+    /// Among those that were neglected.
+    pub(crate) neglect_links: Links,
+    pub(crate) origin: OriginId,
+    /// As what its origin counts it.
+    pub(crate) counted: Standing,
+    /// It was left in CLOSE-WAIT for longer than the settings have patience.
+    is_neglected: bool,
+    /// The application has called `read`.
+    has_read: bool,
     /// Keep-alive probes sent since the peer was last heard.
     keep_alive_probes: u8,
     /// Whether the slot is linked into the ready list.
@@ -210,6 +221,17 @@ impl Connection {
                 || self.ended_in == Some(finished)
                 || self.ended == Some(Cause::AckOfFin),
             ended: self.ended,
+        }
+    }
+
+    /// As what its origin is to count it.
+    pub(crate) fn standing(&self) -> Standing {
+        match &self.state {
+            Some(_) if self.owner != Owner::Application => Standing::Elsewhere,
+            None => Standing::Elsewhere,
+            Some(State::CloseWait(_)) if self.is_neglected => Standing::Leaked,
+            Some(State::CloseWait(_)) => Standing::CloseWait,
+            Some(_) => Standing::Open,
         }
     }
 
@@ -283,6 +305,10 @@ impl Connection {
         };
         self.history.entered_at = cx.now;
         self.remember_closer(from, to, cause);
+        if from == StateName::CloseWait {
+            self.timers.last = timeout::Deadline::NEVER;
+        }
+        self.watch_close_wait(&cx.config);
         cx.transition(self.life, self.tuple, (from, to), cause);
         if self.state.is_none() {
             self.leave(cx, from, cause);
@@ -443,4 +469,4 @@ impl fmt::Debug for Challenged {
 pub(crate) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 
 // An idle connection takes no more than 512 bytes: this, its place in the table and its chunk's header.
-const _: () = assert!(size_of::<Option<Connection>>() <= 480);
+const _: () = assert!(size_of::<Option<Connection>>() <= 488);

@@ -2,15 +2,16 @@
 //! What both ends agree on is settled here.
 
 use super::compact::CompactOptions;
-use super::history::History;
+use super::history::{History, PastCall};
 use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
-use super::{Call, CallResult, Challenged, Connection, LastCall, Owner, Readiness, TimestampState};
+use super::{Call, CallResult, Challenged, Connection, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
 use crate::observe::{LifeId, Observer};
+use crate::origins::{OriginId, Standing};
 use crate::timer_wheel::TimerEntry;
 use crate::{
     Config, FourTuple, Instant, Options, Segment, SeqNumber, SocketOptions, Timestamps, wire,
@@ -46,11 +47,8 @@ impl Connection {
     ) -> Self {
         let state = State::SynSent(Closed.connect(iss));
         let mut connection = Self::new(cx, life, tuple, options, state, Owner::Application);
-        connection.history.remember_call(LastCall {
-            call: Call::Connect,
-            at: cx.now,
-            result: CallResult::Done(0),
-        });
+        connection.history.last_call =
+            Some(PastCall::new(cx.now, Call::Connect, CallResult::Done(0)));
         if cx.config.timestamps && !options.no_options {
             let offset = cx.secrets.timestamp_offset(&tuple);
             // Nothing is agreed yet: the SYN offers.
@@ -139,6 +137,11 @@ impl Connection {
             readiness: Readiness::default(),
             ready_links: Links::default(),
             owner_links: Links::default(),
+            neglect_links: Links::default(),
+            origin: OriginId::default(),
+            counted: Standing::default(),
+            is_neglected: false,
+            has_read: false,
             keep_alive_probes: 0,
             is_ready: false,
             has_news: false,

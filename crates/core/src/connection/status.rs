@@ -1,5 +1,7 @@
 //! What there is to tell about a connection: what Linux gives with `TCP_INFO`, and more.
 
+use alloc::sync::Arc;
+use core::panic::Location;
 use core::time::Duration;
 
 use super::history::REORDERING;
@@ -18,6 +20,8 @@ pub enum Call {
     Accept,
     /// `read`.
     Read,
+    /// `peek`.
+    Peek,
     /// `write`.
     Write,
     /// `shutdown`.
@@ -34,6 +38,7 @@ impl Call {
             Self::Connect => "connect",
             Self::Accept => "accept",
             Self::Read => "read",
+            Self::Peek => "peek",
             Self::Write => "write",
             Self::Shutdown(Shutdown::Read) => "shutdown(read)",
             Self::Shutdown(Shutdown::Write) => "shutdown(write)",
@@ -82,6 +87,8 @@ pub enum TimerKind {
     Linger,
     /// Reset what nobody owns: its time is over.
     Orphan,
+    /// Look whether the application has forgotten a connection in CLOSE-WAIT.
+    CloseWait,
     /// End TIME-WAIT (RFC 9293 §3.6.1).
     TimeWait,
     /// Send the SYN-ACK again.
@@ -100,6 +107,7 @@ impl TimerKind {
             Self::FinWait2 | Self::TimeWait => "timewait",
             Self::Linger => "linger",
             Self::Orphan => "orphan",
+            Self::CloseWait => "closewait",
         }
     }
 
@@ -114,6 +122,7 @@ impl TimerKind {
             Self::FinWait2 => "ends FIN-WAIT-2, which nobody owns",
             Self::Linger => "resets the connection",
             Self::Orphan => "resets the connection, which nobody owns",
+            Self::CloseWait => "looks whether the application has forgotten the connection",
             Self::TimeWait => "ends TIME-WAIT",
             Self::SynAck => "sends the SYN,ACK again",
         }
@@ -250,8 +259,17 @@ pub struct Status {
     pub bytes_retransmitted: u64,
     /// Whether the application was told of the peer's FIN.
     pub end_of_file_delivered: bool,
+    /// Whether the application has ever called `read`.
+    pub has_read: bool,
     /// The application's last call.
     pub last_call: Option<LastCall>,
+    /// When the application, or data either way, did something last; or when the state was entered.
+    pub idle_since: Instant,
+    /// The line of the program that accepted or connected, if it was told; of one that waits to be accepted, the line
+    /// that listens.
+    pub site: Option<&'static Location<'static>>,
+    /// The label of its origin.
+    pub label: Option<Arc<str>>,
     /// When the last segment was received.
     pub heard_at: Instant,
     /// When data was last sent; before, when the connection was established.
@@ -326,7 +344,11 @@ impl Status {
             bytes_sent: 0,
             bytes_retransmitted: 0,
             end_of_file_delivered: false,
+            has_read: false,
             last_call: None,
+            idle_since: entered_at,
+            site: None,
+            label: None,
             heard_at: entered_at,
             data_sent_at: entered_at,
             data_received_at: entered_at,
@@ -413,7 +435,11 @@ impl Connection {
             bytes_sent: history.bytes_acked + in_flight + history.bytes_retransmitted,
             bytes_retransmitted: history.bytes_retransmitted,
             end_of_file_delivered: history.end_of_file_delivered,
-            last_call: history.last_call(),
+            has_read: self.has_read,
+            last_call: history.last_call.map(LastCall::from),
+            idle_since: self.idle_since(),
+            site: None,
+            label: None,
             heard_at: history.heard_at,
             data_sent_at: send.data_sent_at,
             data_received_at: history.data_received_at,
@@ -441,6 +467,7 @@ impl Connection {
         };
         let last = match self.state_name() {
             StateName::FinWait2 => TimerKind::FinWait2,
+            StateName::CloseWait => TimerKind::CloseWait,
             _ if self.lingers(config) => TimerKind::Linger,
             _ => TimerKind::Orphan,
         };

@@ -47,7 +47,8 @@ pub(crate) struct Timers {
     pub(crate) retransmit: Deadline,
     pub(crate) delayed_ack: Deadline,
     pub(crate) keep_alive: Deadline,
-    /// The end of a connection without an owner: of its FIN-WAIT-2, else of the linger time, or of its time at all.
+    /// The end of a connection without an owner: of its FIN-WAIT-2, else of the linger time, or of its time at all. In
+    /// CLOSE-WAIT, which has one, a look at the application.
     pub(crate) last: Deadline,
 }
 
@@ -246,6 +247,7 @@ impl Connection {
     fn last_timeout<O: Observer>(&mut self, cx: &mut Context<O>) {
         match self.state() {
             State::FinWait2(_) => self.end(cx, Cause::FinWait2Timeout),
+            State::CloseWait(_) => self.close_wait_timeout(cx),
             _ if self.lingers(&cx.config) => self.reset(cx, Cause::Linger, ResetReason::Timeout),
             _ => self.reset(cx, Cause::OrphanTime, ResetReason::Timeout),
         }

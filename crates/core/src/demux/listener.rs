@@ -13,6 +13,7 @@ use crate::config::AcceptPolicy;
 use crate::connection::state::Closed;
 use crate::list::List;
 use crate::observe::LifeId;
+use crate::origins::OriginId;
 
 /// A handle to a listener: an index and the life it belongs to, so that an old handle finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +86,7 @@ pub(crate) struct Listener {
     pub(crate) half_open: usize,
     pub(crate) accepted: u64,
     pub(crate) refused: u64,
+    pub(crate) origin: OriginId,
     /// An event tells that the queue is not empty.
     pub(crate) told: bool,
 }

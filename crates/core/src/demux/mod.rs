@@ -10,7 +10,7 @@ mod time_wait;
 pub(crate) use listener::{Listener, Listeners, Listening, Scope};
 pub use listener::{ListenerId, ListenerStatus};
 pub(crate) use port_pool::{PLENTY, Pool, Towards};
-pub(crate) use ports::{Hold, Ports, Row};
+pub(crate) use ports::{Hold, Keyed, Ports, Row};
 pub(crate) use syn_queue::{Answer, SynQueue, SynReceived};
 pub(crate) use table::{Place, Table};
 pub(crate) use time_wait::{Tick, TimeWait, TimeWaitTable};

@@ -7,4 +7,6 @@ mod vocabulary;
 pub use events::{
     Direction, Discard, LifeId, Observer, Refusal, ResetSent, Seen, Silent, StateName, Transition,
 };
-pub use vocabulary::{Cause, DiscardReason, Initiator, NetworkError, RefusalReason, ResetReason};
+pub use vocabulary::{
+    Cause, Diagnosis, DiscardReason, Initiator, NetworkError, RefusalReason, ResetReason, Trouble,
+};

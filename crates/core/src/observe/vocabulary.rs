@@ -93,6 +93,8 @@ vocabulary! {
         FinWait2Timeout: "nobody owns the connection and the peer's FIN never came", "RFC 9293 §3.6";
         TimeWaitExpired: "2 MSL passed", "RFC 9293 §3.6.1";
         // Limits and the network.
+        Neglected: "the application left it in CLOSE-WAIT for too long", "RFC 9293 §3.10.5";
+        NeglectLimit: "too many are left in CLOSE-WAIT, and this one for the longest", "RFC 9293 §3.10.5";
         TimeWaitEvicted: "the TIME-WAIT table is full", "RFC 9293 §3.6.1";
         TimeWaitSkipped: "2 MSL is configured as zero", "RFC 9293 §3.6.1";
         OrphanLimit: "the application closes while too many connections have no owner", "RFC 9293 §3.10.5";
@@ -118,9 +120,16 @@ impl Cause {
             | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | OrphanTime | UserTimeout
             | KeepAlive | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted
-            | TimeWaitSkipped | OrphanLimit | Shed | AcceptOverflow | NoMemory | Unreachable
+            | TimeWaitSkipped | OrphanLimit | Neglected | NeglectLimit | Shed | AcceptOverflow
+            | NoMemory | Unreachable
             | Refused | Shutdown => Initiator::Stack,
         }
+    }
+
+    /// Whether the stack ended it because its application had left it in CLOSE-WAIT.
+    #[must_use]
+    pub const fn is_neglect(self) -> bool {
+        matches!(self, Self::Neglected | Self::NeglectLimit)
     }
 
     /// Whether an arriving segment caused it (and not a call, a timer or a limit).
@@ -225,7 +234,66 @@ vocabulary! {
         Timeout: "the connection ended by a timer", "RFC 9293 §3.10.8";
         AcceptOverflow: "the accept queue is full", "RFC 9293 §3.10.5";
         NoMemory: "no connection slot is left", "RFC 9293 §3.10.1";
+        Neglected: "the application left the connection in CLOSE-WAIT", "RFC 9293 §3.10.5";
         Shutdown: "the stack shuts down", "RFC 9293 §3.10.5";
+    }
+}
+
+vocabulary! {
+    /// Why a connection is still there although its peer has finished; or why nobody has taken what the peer sent.
+    Diagnosis {
+        NotClosed: "the application has read the end of file and does not close", "RFC 9293 §3.10.4";
+        EndNotRead: "the end of file waits, and the application does not read", "RFC 9293 §3.10.3";
+        StuckBehindData: "the end of file is stuck behind data that the application does not read", "RFC 9293 §3.10.3";
+        StillWriting: "what the application wrote is still being sent", "RFC 9293 §3.6";
+        StillReading: "the application is still reading what came before the end of file", "RFC 9293 §3.6";
+        NeverRead: "data waits, and the application has never called read", "RFC 9293 §3.10.3";
+        NeverAccepted: "the application does not accept it", "RFC 9293 §3.10.1";
+    }
+}
+
+/// What is to be done about a connection that is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The application has forgotten it: mend the program.
+    Leak,
+    /// The application, or the path to the peer, is too slow: help the server.
+    Overload,
+    /// The application has it and has never looked.
+    NeverRead,
+    /// The application has never taken it.
+    NeverAccepted,
+}
+
+impl Trouble {
+    /// In words: `leak`, `overload`, `never read`, `never accepted`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::Overload => "overload",
+            Self::NeverRead => "never read",
+            Self::NeverAccepted => "never accepted",
+        }
+    }
+}
+
+impl Diagnosis {
+    /// What is to be done about it.
+    #[must_use]
+    pub const fn trouble(self) -> Trouble {
+        match self {
+            Self::NotClosed | Self::EndNotRead | Self::StuckBehindData => Trouble::Leak,
+            Self::StillWriting | Self::StillReading => Trouble::Overload,
+            Self::NeverRead => Trouble::NeverRead,
+            Self::NeverAccepted => Trouble::NeverAccepted,
+        }
+    }
+
+    /// Whether the application holds the connection and does nothing for it: in CLOSE-WAIT, that counts as leaked.
+    #[must_use]
+    pub const fn is_neglect(self) -> bool {
+        matches!(self.trouble(), Trouble::Leak | Trouble::NeverRead)
     }
 }
 
@@ -271,6 +339,12 @@ mod tests {
             |x| x as usize,
             ResetReason::text,
             ResetReason::rule,
+        );
+        check(
+            Diagnosis::ALL,
+            |x| x as usize,
+            Diagnosis::text,
+            Diagnosis::rule,
         );
     }
 }

@@ -14,6 +14,7 @@ use crate::error::{
 };
 use crate::list::List;
 use crate::observe::{Cause, Observer, RefusalReason, StateName};
+use crate::origins::{Origin, OriginId};
 use crate::{FourTuple, Instant, SocketOptions};
 
 /// What [`Stack::listen`] needs to know.
@@ -78,6 +79,7 @@ impl<O: Observer> Stack<O> {
             half_open: 0,
             accepted: 0,
             refused: 0,
+            origin: OriginId::default(),
             told: false,
         };
         let tuple = listening_tuple(address);
@@ -197,6 +199,20 @@ impl<O: Observer> Stack<O> {
         remote: SocketAddr,
         options: ConnectOptions,
     ) -> Result<SocketId, ConnectError> {
+        self.connect_from(now, remote, options, Origin::default())
+    }
+
+    /// Active OPEN, as [`connect`](Self::connect), told where in the program.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_from(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        options: ConnectOptions,
+        origin: Origin<'_>,
+    ) -> Result<SocketId, ConnectError> {
         self.set_now(now);
         if !self.is_reachable(remote) {
             return Err(ConnectError::Unreachable);
@@ -225,7 +241,9 @@ impl<O: Observer> Stack<O> {
             (StateName::Closed, StateName::SynSent),
             Cause::Connect,
         );
-        let connection = Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
+        let mut connection =
+            Connection::connect(&self.cx, life, tuple, options.socket.clamped(), iss);
+        connection.origin = self.origins.find(origin);
         let index = self.connections.insert(connection);
         self.table.insert(hash, Place::Connection(index));
         self.ports.change(tuple.local(), |hold| hold.live += 1);
@@ -305,6 +323,19 @@ impl<O: Observer> Stack<O> {
         now: Instant,
         id: ListenerId,
     ) -> Result<Option<SocketId>, UnknownSocket> {
+        self.accept_from(now, id, Origin::default())
+    }
+
+    /// As [`accept`](Self::accept), told where in the program. What is left out is taken from the listener's origin.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_from(
+        &mut self,
+        now: Instant,
+        id: ListenerId,
+        origin: Origin<'_>,
+    ) -> Result<Option<SocketId>, UnknownSocket> {
         self.set_now(now);
         let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
         let Some(index) = listener
@@ -314,8 +345,14 @@ impl<O: Observer> Stack<O> {
             return Ok(None);
         };
         listener.accepted += 1;
+        let (site, label) = (origin.site, self.origins.label(listener.origin));
+        let origin = Origin {
+            site: site.or_else(|| self.origins.site(listener.origin)),
+            label: origin.label.or(label.as_deref()),
+        };
         let connection = &mut self.connections[index];
-        connection.be_accepted(self.cx.now);
+        connection.origin = self.origins.find(origin);
+        connection.be_accepted(&self.cx);
         let life = connection.life;
         self.settle(index);
         self.promote_held(id);
@@ -372,7 +409,8 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
-        self.with(now, id, |connection, cx| connection.read(cx, into))
+        let result = self.with(now, id, |connection, cx| connection.read(cx, into));
+        result.map_err(|error| self.why_not_read(id, error))
     }
 
     /// Reads received bytes without taking them.
@@ -385,7 +423,22 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
-        self.with(now, id, |connection, _| connection.peek(into))
+        let result = self.with(now, id, |connection, cx| connection.peek(cx, into));
+        result.map_err(|error| self.why_not_read(id, error))
+    }
+
+    fn why_not_read(&self, id: SocketId, error: ReadError) -> ReadError {
+        match error {
+            ReadError::Unknown(_) => self.reaped.cause(id).map_or(error, ReadError::Ended),
+            _ => error,
+        }
+    }
+
+    fn why_not_written(&self, id: SocketId, error: WriteError) -> WriteError {
+        match error {
+            WriteError::Unknown(_) => self.reaped.cause(id).map_or(error, WriteError::Ended),
+            _ => error,
+        }
     }
 
     /// Writes as many bytes as there is room for; answers how many.
@@ -393,7 +446,8 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`WriteError`].
     pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8]) -> Result<usize, WriteError> {
-        self.with(now, id, |connection, cx| connection.write(cx, data))
+        let result = self.with(now, id, |connection, cx| connection.write(cx, data));
+        result.map_err(|error| self.why_not_written(id, error))
     }
 
     /// Writes as [`write`](Self::write) does, and marks what was taken, and all before it, as urgent (RFC 9293
@@ -407,7 +461,8 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         data: &[u8],
     ) -> Result<usize, WriteError> {
-        self.with(now, id, |connection, cx| connection.write_urgent(cx, data))
+        let result = self.with(now, id, |connection, cx| connection.write_urgent(cx, data));
+        result.map_err(|error| self.why_not_written(id, error))
     }
 
     /// How many bytes are to be read until the end of the urgent data the peer has announced, arrived or not;
@@ -434,7 +489,13 @@ impl<O: Observer> Stack<O> {
         id: SocketId,
         how: Shutdown,
     ) -> Result<(), ShutdownError> {
-        self.with(now, id, |connection, cx| connection.shutdown(cx, how))
+        let result = self.with(now, id, |connection, cx| connection.shutdown(cx, how));
+        result.map_err(|error| match error {
+            ShutdownError::Unknown(_) if self.reaped.cause(id).is_some() => {
+                ShutdownError::NotConnected
+            }
+            _ => error,
+        })
     }
 
     /// Gives the socket up: what was written is still sent, then a FIN; or a RST, if data is unread or the
@@ -443,10 +504,11 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`] if it was closed before.
     pub fn close(&mut self, now: Instant, id: SocketId) -> Result<(), UnknownSocket> {
-        self.with(now, id, |connection, cx| {
+        let closed = self.with(now, id, |connection, cx| {
             connection.close(cx);
             Ok(())
-        })
+        });
+        closed.or_else(|UnknownSocket| self.reaped.forget(id))
     }
 
     /// Gives the socket up with a RST (RFC 9293 §3.10.5).
@@ -454,10 +516,11 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`] if it was closed before.
     pub fn abort(&mut self, now: Instant, id: SocketId) -> Result<(), UnknownSocket> {
-        self.with(now, id, |connection, cx| {
+        let aborted = self.with(now, id, |connection, cx| {
             connection.abort(cx, Cause::Abort);
             Ok(())
-        })
+        });
+        aborted.or_else(|UnknownSocket| self.reaped.forget(id))
     }
 
     /// Ends a connection in any state without a word to its peer, as FreeBSD's `tcpdrop` does. Answers whether
@@ -512,12 +575,24 @@ impl<O: Observer> Stack<O> {
             .ok_or(UnknownSocket)
     }
 
+    /// Why a socket's connection has ended, if it has.
+    #[must_use]
+    pub fn end_of(&self, id: SocketId) -> Option<Cause> {
+        match self.connection(id) {
+            Some(connection) => connection.ended,
+            None => self.reaped.cause(id),
+        }
+    }
+
     /// What a socket would not block on now: for a caller that missed events.
     ///
     /// # Errors
     /// [`UnknownSocket`].
     pub fn readiness(&self, id: SocketId) -> Result<crate::Readiness, UnknownSocket> {
-        let connection = self.connection(id).ok_or(UnknownSocket)?;
+        let Some(connection) = self.connection(id) else {
+            let all = crate::Readiness::READABLE | crate::Readiness::WRITABLE;
+            return self.reaped.cause(id).map(|_| all).ok_or(UnknownSocket);
+        };
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
         readiness.set(crate::Readiness::WRITABLE, connection.is_writable());

@@ -7,6 +7,7 @@ mod handshake;
 mod holdings;
 mod icmp;
 mod inspect;
+mod neglect;
 mod ports;
 mod settle;
 mod slotless;
@@ -32,6 +33,7 @@ use crate::counters::Counters;
 use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
 use crate::list::{Linked, Links, List};
 use crate::observe::{Initiator, LifeId, Observer, Silent, StateName};
+use crate::origins::Origins;
 use crate::timer_wheel::{Timed, TimerEntry, TimerWheel};
 use crate::{Config, FourTuple, Instant, Secrets};
 
@@ -78,6 +80,10 @@ pub struct Stack<O: Observer = Silent> {
     /// Connections with news for their application.
     news: List,
     acceptable: VecDeque<ListenerId>,
+    origins: Origins,
+    /// Connections left in CLOSE-WAIT, the first first. Linked as the accept queues are, which they have left.
+    neglected: List,
+    reaped: neglect::Reaped,
     /// Where packets are written, kept from one `transmit` to the next.
     packet: Vec<u8>,
 }
@@ -94,6 +100,7 @@ struct ReadyLinks<'a>(&'a mut Arena<Connection>);
 /// same links.
 struct NewsLinks<'a>(&'a mut Arena<Connection>);
 struct AcceptLinks<'a>(&'a mut Arena<Connection>);
+struct NeglectLinks<'a>(&'a mut Arena<Connection>);
 
 impl Linked for ReadyLinks<'_> {
     fn links(&mut self, index: u32) -> &mut Links {
@@ -113,12 +120,19 @@ impl Linked for AcceptLinks<'_> {
     }
 }
 
+impl Linked for NeglectLinks<'_> {
+    fn links(&mut self, index: u32) -> &mut Links {
+        &mut self.0[index].neglect_links
+    }
+}
+
 impl<O: Observer> Stack<O> {
     /// A stack without connections. `now` begins its time.
     pub fn new(config: Config, secrets: Secrets, observer: O, now: Instant) -> Self {
         let hash = secrets.hash;
         let config = config.clamped();
         let syn_queue = SynQueue::new(&config);
+        let origins = Origins::new(hash, config.max_origins, now);
         let mut cx = Context::new(config, secrets, observer);
         cx.now = now;
         Self {
@@ -133,6 +147,9 @@ impl<O: Observer> Stack<O> {
             ready: List::new(),
             news: List::new(),
             acceptable: VecDeque::new(),
+            origins,
+            neglected: List::new(),
+            reaped: neglect::Reaped::new(hash),
             packet: Vec::new(),
         }
     }
@@ -200,7 +217,9 @@ impl<O: Observer> Stack<O> {
                 return Some(Event::Acceptable(id));
             }
         }
-        let index = self.news.pop_front(&mut NewsLinks(&mut self.connections))?;
+        let Some(index) = self.news.pop_front(&mut NewsLinks(&mut self.connections)) else {
+            return self.reaped.next_event();
+        };
         let connection = &mut self.connections[index];
         connection.has_news = false;
         let readiness = core::mem::take(&mut connection.readiness);
@@ -268,7 +287,7 @@ impl<O: Observer> Stack<O> {
     /// Everything about one connection, also one that has ended and whose socket is still held.
     pub fn status(&self, id: SocketId) -> Option<Status> {
         self.connection(id)
-            .map(|connection| connection.status(&self.cx.config))
+            .map(|connection| self.status_of(connection))
     }
 
     /// Everything about every connection: those in slots, the half-open and those in TIME-WAIT.
@@ -276,7 +295,7 @@ impl<O: Observer> Stack<O> {
         let slots = self.connections.iter().map(|(_, connection)| connection);
         let slots = slots
             .filter(|slot| !self.is_in_time_wait(slot))
-            .map(|slot| slot.status(&self.cx.config));
+            .map(|slot| self.status_of(slot));
         let half_open = self.syn_queue.iter().map(|entry| {
             let timer = Timer {
                 kind: TimerKind::SynAck,

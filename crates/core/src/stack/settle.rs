@@ -15,6 +15,10 @@ impl<O: Observer> Stack<O> {
             self.leave_slot(index, exit);
         }
         let connection = &mut self.connections[index];
+        if connection.counted != connection.standing() {
+            self.recount(index);
+        }
+        let connection = &mut self.connections[index];
         let is_owned = connection.owner == Owner::Application;
         if connection.has_ended() && !is_owned {
             return self.free_slot(index);
@@ -35,6 +39,9 @@ impl<O: Observer> Stack<O> {
         if tells {
             self.news
                 .push_back(&mut NewsLinks(&mut self.connections), index);
+        }
+        if self.neglected.len() > self.cx.config.close_wait.most() {
+            self.cap_neglected();
         }
     }
 

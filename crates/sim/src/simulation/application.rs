@@ -88,6 +88,8 @@ pub(super) struct Application {
     finished: bool,
     shut_read: bool,
     end_of_file: bool,
+    /// When it last asked the stack for something.
+    pub(super) called_at: Instant,
     /// It was told that the connection ended.
     pub(super) ended: bool,
     pub(super) closed: bool,
@@ -181,6 +183,7 @@ impl Application {
             finished: false,
             shut_read: false,
             end_of_file: false,
+            called_at: now,
             ended: false,
             closed: false,
             graceful_until: None,
@@ -249,6 +252,7 @@ impl Application {
                 return Err("a connection has no initial sequence number".into());
             };
             stream.fill(self.written, piece);
+            self.called_at = desk.now;
             match desk.stack.write(desk.now, self.id, piece) {
                 Ok(taken) => {
                     self.written += taken as u64;
@@ -279,6 +283,7 @@ impl Application {
             }
             let length = desk.draw.scale(1..=desk.scratch.len() as u64) as usize;
             let into = &mut desk.scratch[..length];
+            self.called_at = desk.now;
             match desk.stack.read(desk.now, self.id, into) {
                 Ok(0) => self.note_end_of_file(desk),
                 Ok(taken) => self.check_bytes(desk, taken)?,
@@ -430,6 +435,7 @@ impl Application {
             Shutdown::Write
         };
         self.finished = true;
+        self.called_at = desk.now;
         // It fails where the connection has ended, which a read will tell.
         let _ = desk.stack.shutdown(desk.now, self.id, how);
     }
@@ -441,11 +447,13 @@ impl Application {
         } = desk;
         match draw.range(0..=3) {
             0 => {
+                self.called_at = *now;
                 let peeked = stack.peek(*now, self.id, &mut desk.scratch[..100]);
                 self.ended |= matches!(peeked, Err(ReadError::Ended(_)));
             }
             1 => {
                 self.shut_read = true;
+                self.called_at = *now;
                 let _ = stack.shutdown(*now, self.id, Shutdown::Read);
             }
             kind => {

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use estab_core::observe::StateName;
-use estab_core::{Delivery, FourTuple, ListenerStatus, Readiness, SeqNumber, Stack, Status, Timer};
+use estab_core::observe::{Cause, StateName, Transition};
+use estab_core::{
+    CloseWaitPolicy, Delivery, FourTuple, ListenerStatus, Readiness, SeqNumber, Stack, Status,
+    Timer,
+};
 
 use super::Failure;
 use super::application::Outcome;
@@ -183,6 +186,53 @@ pub(super) fn held_children(world: &World, number: usize) -> Result<(), Failure>
     Ok(())
 }
 
+/// A connection was taken from an application only if that had really forgotten it.
+pub(super) fn neglect(world: &mut World, number: usize) -> Result<(), Failure> {
+    let observer = world.hosts[number].stack.observer_mut();
+    for event in std::mem::take(&mut observer.abandoned) {
+        if let Err(what) = was_neglected(world, number, &event) {
+            let what = format!(
+                "host {number}: {} was ended for: {}; but {what}",
+                event.life, event.cause
+            );
+            return Err(world.failure(Some(event.tuple), what));
+        }
+    }
+    Ok(())
+}
+
+fn was_neglected(world: &World, number: usize, event: &Transition) -> Result<(), String> {
+    let host = &world.hosts[number];
+    let config = host.stack.config();
+    let limit = match (config.close_wait, event.cause) {
+        (CloseWaitPolicy::Reap(after), Cause::Neglected) => after,
+        (CloseWaitPolicy::Cap(_), Cause::NeglectLimit) => config.close_wait_patience,
+        (policy, _) => return Err(format!("the policy is {policy:?}")),
+    };
+    let Some(application) = host.application_of(event.life.0) else {
+        return Err("no application ever had it".into());
+    };
+    let idle = event.at - application.called_at;
+    if idle < limit || application.closed {
+        return Err(format!("{idle:?} before it was used: {application:?}"));
+    }
+    let life = host.stack.observer().get(event.life);
+    let (Some((other, peer)), Some(iss)) = life.map_or((None, None), |life| (life.peer, life.iss))
+    else {
+        return Ok(());
+    };
+    let theirs = world.hosts[other].stack.observer().get(peer);
+    let all = iss + 1 + application.written as u32;
+    let missing = theirs
+        .filter(|theirs| !theirs.tainted)
+        .and_then(|theirs| theirs.acked)
+        .filter(|acked| *acked != all);
+    match missing {
+        Some(acked) => Err(format!("{peer} had {acked:?}, and {all:?} was written")),
+        None => Ok(()),
+    }
+}
+
 /// What an application was told must be true at the other end.
 pub(super) fn outcome(world: &World, number: usize, outcome: &Outcome) -> Result<(), Failure> {
     let id = outcome.id();
@@ -207,7 +257,8 @@ pub(super) fn outcome(world: &World, number: usize, outcome: &Outcome) -> Result
             );
             Err(world.failure(Some(life.tuple), what))
         }
-        Outcome::Ended(_, cause) if theirs.fin_acked => {
+        // In CLOSE-WAIT the peer's FIN is acknowledged, as it has to be.
+        Outcome::Ended(_, cause) if theirs.fin_acked && !cause.is_neglect() => {
             let what = format!(
                 "host {number}: {} is told that the connection ended ({cause}), but {peer} of host {host} had its \
                  FIN acknowledged",

@@ -66,6 +66,8 @@ pub(super) struct Lives {
     pub(super) established: Vec<LifeId>,
     /// Connections that ended because an accept queue was full, since they were last looked at.
     pub(super) overflowed: Vec<FourTuple>,
+    /// Connections taken from an application that had forgotten them, since they were last looked at.
+    pub(super) abandoned: Vec<Transition>,
     /// The first rule that was broken.
     pub(super) broken: Option<(FourTuple, String)>,
     /// Changes of state, and bytes sent for the first time.
@@ -251,6 +253,9 @@ impl Observer for Lives {
         if cause == Cause::AcceptOverflow {
             self.overflowed.push(tuple);
         }
+        if cause.is_neglect() {
+            self.abandoned.push(*event);
+        }
         if to == StateName::Closed {
             self.coverage.ends[cause as usize] += 1;
         }
@@ -345,6 +350,7 @@ fn may_end(from: StateName, cause: Cause) -> bool {
         KeepAlive => synchronized,
         Linger => matches!(from, FinWait1 | Closing | LastAck),
         FinWait2Timeout => from == FinWait2,
+        Neglected | NeglectLimit => from == CloseWait,
         Shed => matches!(from, Established | CloseWait),
         _ => false,
     }

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use estab_core::{AcceptPolicy, Algorithm, Config, Instant, KeepAlive, RtoBounds, SocketOptions};
+use estab_core::{
+    AcceptPolicy, Algorithm, CloseWaitPolicy, Config, Instant, KeepAlive, RtoBounds, SocketOptions,
+};
 
 use super::draw::Draw;
 
@@ -121,6 +123,8 @@ impl Profile {
             congestion: draw.pick(&[Algorithm::Cubic, Algorithm::NewReno]),
             ..Config::default()
         };
+        config.close_wait = close_wait(draw);
+        config.close_wait_patience = millis(draw.pick(&[60_000, 5_000, 500, 0]));
         if self.holes {
             config.window_scaling = true;
         } else if self.cramped {
@@ -184,6 +188,15 @@ fn cramp(draw: &mut Draw, config: &mut Config) {
     if draw.chance(0.4) {
         let count = draw.pick(&[0, 1, 3, 9]);
         config.ephemeral_ports = 40_000..=40_000 + count;
+    }
+}
+
+/// What becomes of connections that applications never close.
+fn close_wait(draw: &mut Draw) -> CloseWaitPolicy {
+    match draw.range(0..=9) {
+        0..=5 => CloseWaitPolicy::Report,
+        6 | 7 => CloseWaitPolicy::Cap(draw.pick(&[0, 1, 5])),
+        _ => CloseWaitPolicy::Reap(draw.time(0..=30_000_000)),
     }
 }
 

@@ -285,6 +285,8 @@ impl World {
     pub(super) fn settle(&mut self, number: usize) -> Result<(), Failure> {
         let now = self.now;
         checks::agree(self, number)?;
+        // Before applications are told, and act on it.
+        checks::neglect(self, number)?;
         let host = &mut self.hosts[number];
         let settled = host.settle(&mut self.draw, &self.profile, now);
         if let Err(what) = settled {

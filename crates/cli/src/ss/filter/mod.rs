@@ -8,6 +8,7 @@ mod states;
 use std::fmt;
 use std::net::SocketAddr;
 
+use estab::control::record::{Listener, Socket};
 use estab_core::observe::StateName;
 
 use address::Host;
@@ -22,6 +23,26 @@ pub(crate) struct Subject {
     pub(crate) local: SocketAddr,
     /// The peer's; unspecified for a listener.
     pub(crate) remote: SocketAddr,
+}
+
+impl From<&Socket> for Subject {
+    fn from(socket: &Socket) -> Self {
+        Self {
+            state: socket.state,
+            local: socket.local,
+            remote: socket.remote,
+        }
+    }
+}
+
+impl From<&Listener> for Subject {
+    fn from(listener: &Listener) -> Self {
+        Self {
+            state: listener.state,
+            local: listener.local,
+            remote: listener.remote(),
+        }
+    }
 }
 
 /// A filter: which sockets are to be shown.

@@ -17,6 +17,7 @@ mod hostile;
 mod inspect;
 mod limits;
 mod long_paths;
+mod neglect;
 mod network;
 mod options;
 mod orphans;

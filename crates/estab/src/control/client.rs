@@ -7,22 +7,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::protocol::{Ask, Line, Request, VERSION};
-use super::record::{Counters, Listener, Socket};
+use super::record::{Counters, Limits, Listener, Origin, Socket};
 
 /// What a running estab answers.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// Every listener.
-    pub(crate) listeners: Vec<Listener>,
+    pub listeners: Vec<Listener>,
     /// Every connection.
-    pub(crate) sockets: Vec<Socket>,
+    pub sockets: Vec<Socket>,
+    /// Where connections come from.
+    pub origins: Vec<Origin>,
+    /// How many there may be.
+    pub limits: Limits,
     /// What happened how often.
-    pub(crate) counters: Counters,
+    pub counters: Counters,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) enum AskError {
+pub enum AskError {
     /// No socket there, or nobody behind it.
     NobodyThere(PathBuf),
     /// It cannot be reached otherwise.
@@ -59,8 +63,9 @@ impl std::error::Error for AskError {}
 /// How long to wait for the next piece of an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks the estab behind `path` for everything.
-pub(crate) fn ask(path: &Path) -> Result<Answer, AskError> {
+/// Asks the estab behind `path` for everything. Applications may be idle for `patience` before that is odd; without,
+/// for as long as the host's settings say.
+pub fn ask(path: &Path, patience: Option<Duration>) -> Result<Answer, AskError> {
     let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             AskError::NobodyThere(path.to_owned())
@@ -70,6 +75,7 @@ pub(crate) fn ask(path: &Path) -> Result<Answer, AskError> {
     let request = Request {
         version: VERSION,
         ask: Ask::Sockets,
+        patience_ns: patience.map(super::record::nanos),
     };
     let mut text = serde_json::to_string(&request).expect("all keys are strings");
     text.push('\n');
@@ -98,6 +104,8 @@ fn read_answer(reader: impl BufRead) -> Result<Answer, AskError> {
             _ if !is_estab => return Err(AskError::Foreign("it does not begin as one".to_owned())),
             Line::Listener(listener) => answer.listeners.push(listener),
             Line::Socket(socket) => answer.sockets.push(*socket),
+            Line::Origin(origin) => answer.origins.push(origin),
+            Line::Limits(limits) => answer.limits = limits,
             Line::Counters(counters) => answer.counters = counters,
             Line::Unknown => {}
             Line::End => return Ok(answer),

@@ -5,6 +5,8 @@
 //! ← {"kind":"estab","version":1}
 //! ← {"kind":"listener",…}
 //! ← {"kind":"socket",…}
+//! ← {"kind":"origin",…}
+//! ← {"kind":"limits",…}
 //! ← {"kind":"counters",…}
 //! ← {"kind":"end"}
 //! ```
@@ -14,25 +16,28 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Counters, Listener, Socket};
+use super::record::{Counters, Limits, Listener, Origin, Socket};
 
 /// The version of the protocol.
-pub(super) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// The most bytes that a request may have.
-pub(super) const MAX_REQUEST: usize = 4096;
+pub const MAX_REQUEST: usize = 4096;
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub(super) version: u32,
-    pub(super) ask: Ask,
+pub struct Request {
+    pub version: u32,
+    pub ask: Ask,
+    /// How long an application may be idle before that is odd; else as long as the host's settings say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience_ns: Option<u64>,
 }
 
 /// The questions there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Ask {
+pub enum Ask {
     /// Every listener and connection, and the counters.
     Sockets,
 }
@@ -40,13 +45,17 @@ pub(super) enum Ask {
 /// A line of an answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(super) enum Line {
+pub enum Line {
     /// The first.
     Estab { version: u32 },
     /// A listener.
     Listener(Listener),
     /// A connection.
     Socket(Box<Socket>),
+    /// Connections of one place in the program.
+    Origin(Origin),
+    /// How many connections there may be.
+    Limits(Limits),
     /// The counters.
     Counters(Counters),
     /// Instead of an answer.
@@ -60,7 +69,7 @@ pub(super) enum Line {
 
 impl Line {
     /// The line with its line feed.
-    pub(super) fn encode(&self) -> String {
+    pub fn encode(&self) -> String {
         let mut line = serde_json::to_string(self).expect("all keys are strings");
         line.push('\n');
         line

@@ -8,7 +8,7 @@ use super::record::{Counters, ReasonRecord};
 
 impl Counters {
     /// The stack's counters.
-    pub(crate) fn new(counters: &estab_core::Counters) -> Self {
+    pub fn new(counters: &estab_core::Counters) -> Self {
         let discard = |reason: &DiscardReason| {
             let words = (reason.name(), reason.text(), reason.rule());
             ReasonRecord::new(words, counters.discarded(*reason))

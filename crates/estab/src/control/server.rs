@@ -5,26 +5,50 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use estab_core::{Counters, Instant, ListenerStatus, Status};
+use estab_core::{Config, Counters, Instant, ListenerStatus, OriginStatus, Status};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::protocol::{Ask, Line, MAX_REQUEST, Request, VERSION};
-use super::record::{self, Listener, Socket};
+use super::protocol::{Line, MAX_REQUEST, Request, VERSION};
+use super::record::{self, Limits, Listener, Origin, Socket};
+use crate::Host;
 
 /// A stack at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
+pub struct Snapshot {
     /// When, on the stack's clock.
-    pub(crate) now: Instant,
+    pub now: Instant,
     /// Every connection.
-    pub(crate) statuses: Vec<Status>,
+    pub statuses: Vec<Status>,
     /// Every listener.
-    pub(crate) listeners: Vec<ListenerStatus>,
+    pub listeners: Vec<ListenerStatus>,
     /// What happened how often.
-    pub(crate) counters: Counters,
+    pub counters: Counters,
+    /// Where connections come from.
+    pub origins: Vec<OriginStatus>,
+    /// Places that connections hold.
+    pub slots: usize,
+    /// The settings.
+    pub config: Config,
+}
+
+impl Snapshot {
+    /// A host as it is now.
+    pub(super) fn of(host: &Host) -> Self {
+        let inner = host.lease.lock();
+        let stack = &inner.stack;
+        Self {
+            now: host.lease.clock.now(),
+            statuses: stack.statuses(),
+            listeners: stack.listeners(),
+            counters: stack.counters().clone(),
+            origins: stack.origins(),
+            slots: stack.slots(),
+            config: stack.config().clone(),
+        }
+    }
 }
 
 /// Clients answered at once; the others wait.
@@ -37,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CHUNK: usize = 64 * 1024;
 
 /// Answers clients for ever: end it by dropping the future.
-pub(crate) async fn serve(
+pub async fn serve(
     listener: UnixListener,
     snapshot: impl Fn() -> Snapshot + Send + Sync + 'static,
 ) {
@@ -65,7 +89,10 @@ pub(crate) async fn serve(
 async fn answer(mut stream: UnixStream, snapshot: &impl Fn() -> Snapshot) -> io::Result<()> {
     let request = timeout(PATIENCE, read_request(&mut stream)).await??;
     let lines = match judge(&request) {
-        Ok(Ask::Sockets) => lines(&snapshot()),
+        Ok(request) => {
+            let patience = request.patience_ns.map(Duration::from_nanos);
+            lines(&snapshot(), patience)
+        }
         Err(message) => vec![Line::Error { message }],
     };
     let mut chunk = String::new();
@@ -87,47 +114,57 @@ async fn read_request(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn judge(request: &[u8]) -> Result<Ask, String> {
+fn judge(request: &[u8]) -> Result<Request, String> {
     let value: serde_json::Value =
         serde_json::from_slice(request).map_err(|error| format!("not a request: {error}"))?;
     // The version goes first: another one may ask differently.
     if value["version"] != VERSION {
         return Err(format!("this estab speaks version {VERSION}"));
     }
-    let request: Request =
-        serde_json::from_value(value).map_err(|error| format!("not a request: {error}"))?;
-    Ok(request.ask)
+    serde_json::from_value(value).map_err(|error| format!("not a request: {error}"))
 }
 
-fn lines(snapshot: &Snapshot) -> Vec<Line> {
+fn lines(snapshot: &Snapshot, patience: Option<Duration>) -> Vec<Line> {
     let Snapshot {
         now,
         statuses,
         listeners,
         counters,
+        origins,
+        slots,
+        config,
     } = snapshot;
+    let patience = patience.unwrap_or(config.close_wait_patience);
     let listeners = listeners
         .iter()
         .map(|status| Line::Listener(Listener::new(status)));
     let sockets = statuses
         .iter()
-        .map(|status| Line::Socket(Box::new(Socket::new(status, *now))));
+        .map(|status| Line::Socket(Box::new(Socket::new(status, *now, patience))));
+    let origins = origins
+        .iter()
+        .map(|status| Line::Origin(Origin::new(status)));
     std::iter::once(Line::Estab { version: VERSION })
         .chain(listeners)
         .chain(sockets)
-        .chain([Line::Counters(record::Counters::new(counters)), Line::End])
+        .chain(origins)
+        .chain([
+            Line::Limits(Limits::new(config, *slots)),
+            Line::Counters(record::Counters::new(counters)),
+            Line::End,
+        ])
         .collect()
 }
 
 /// A control socket that is bound. Its path is removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub struct Bound {
     path: PathBuf,
 }
 
 impl Bound {
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -141,7 +178,7 @@ impl Drop for Bound {
 
 /// Binds a control socket for [`serve`]. One that a dead estab left behind is replaced, one that answers is not:
 /// `AddrInUse`. Only this user may connect.
-pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, Bound)> {
+pub fn bind(path: &Path) -> io::Result<(UnixListener, Bound)> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|at| at.file_type().is_socket());
     let answers = || match std::os::unix::net::UnixStream::connect(path) {

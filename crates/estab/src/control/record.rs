@@ -5,146 +5,207 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use estab_core::observe::{Cause, Initiator, StateName};
-use estab_core::{CallResult, Instant, LastCall, ListenerStatus, Status, Timer};
+use estab_core::observe::{Cause, Diagnosis, Initiator, StateName};
+use estab_core::{
+    Before, CallResult, CloseWaitPolicy, Config, Instant, LastCall, ListenerStatus, OriginStatus,
+    Status, Timer,
+};
 use serde::{Deserialize, Serialize};
-
-use super::filter::Subject;
 
 /// A connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Socket {
-    pub(crate) life: u32,
+pub struct Socket {
+    pub life: u32,
     #[serde(with = "state_name")]
-    pub(crate) state: StateName,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-    pub(crate) recv_q: u64,
-    pub(crate) send_q: u64,
+    pub state: StateName,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub recv_q: u64,
+    pub send_q: u64,
     /// How long it has been in this state.
-    pub(crate) age_ns: u64,
+    pub age_ns: u64,
     /// How long ago it was opened.
-    pub(crate) opened_ns: u64,
+    pub opened_ns: u64,
     /// `application`, `peer` or `stack`.
-    pub(crate) first_closer: Option<String>,
-    pub(crate) timer: Option<TimerRecord>,
+    pub first_closer: Option<String>,
+    pub timer: Option<TimerRecord>,
     /// Why it ended, if it has.
-    pub(crate) ended: Option<CauseRecord>,
-    pub(crate) is_owned: bool,
-    pub(crate) awaits_accept: bool,
-    pub(crate) end_of_file_delivered: bool,
-    pub(crate) last_call: Option<CallRecord>,
-    pub(crate) info: Info,
+    pub ended: Option<CauseRecord>,
+    pub is_owned: bool,
+    pub awaits_accept: bool,
+    pub end_of_file_delivered: bool,
+    pub last_call: Option<CallRecord>,
+    /// How long ago the application, or data either way, did something.
+    #[serde(default)]
+    pub idle_ns: u64,
+    /// The line that accepted or connected: `FILE:LINE:COLUMN`.
+    #[serde(default)]
+    pub site: Option<String>,
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Why it is still there, if that is odd.
+    #[serde(default)]
+    pub diagnosis: Option<DiagnosisRecord>,
+    pub info: Info,
 }
 
 /// The timer that fires next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TimerRecord {
+pub struct TimerRecord {
     /// As ss names it.
-    pub(crate) name: String,
-    pub(crate) in_ns: u64,
+    pub name: String,
+    pub in_ns: u64,
     /// How often it has fired in a row.
-    pub(crate) fired: u8,
+    pub fired: u8,
     /// What happens when it fires.
-    pub(crate) action: String,
+    pub action: String,
 }
 
 /// A cause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CauseRecord {
-    pub(crate) cause: String,
-    pub(crate) text: String,
-    pub(crate) rule: String,
+pub struct CauseRecord {
+    pub cause: String,
+    pub text: String,
+    pub rule: String,
+}
+
+/// A diagnosis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiagnosisRecord {
+    pub diagnosis: String,
+    /// `leak`, `overload`, `never read` or `never accepted`.
+    pub trouble: String,
+    pub text: String,
+    pub rule: String,
+}
+
+/// The connections of one place in the program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub site: Option<String>,
+    pub label: Option<String>,
+    /// Of all places that there was no room for.
+    pub is_rest: bool,
+    pub opened: u64,
+    pub open: u32,
+    pub close_wait: u32,
+    pub leaked: u32,
+    pub reaped: u64,
+    /// How many were leaked some time ago.
+    pub before: Option<BeforeRecord>,
+}
+
+/// A number as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BeforeRecord {
+    pub ago_ns: u64,
+    pub leaked: u32,
+}
+
+/// What a leak runs into.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Places that connections hold.
+    pub connections: u64,
+    pub max_connections: u64,
+    /// How long an application may be idle in CLOSE-WAIT.
+    pub patience_ns: u64,
+    /// `report`, `cap` or `reap`.
+    pub policy: String,
+    /// How many may be leaked, if that is capped.
+    pub cap: Option<u64>,
+    /// After how long leaks end, if they do.
+    pub reap_ns: Option<u64>,
 }
 
 /// The application's last call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CallRecord {
-    pub(crate) call: String,
-    pub(crate) ago_ns: u64,
+pub struct CallRecord {
+    pub call: String,
+    pub ago_ns: u64,
     /// What it moved, if it was done.
-    pub(crate) bytes: Option<u64>,
+    pub bytes: Option<u64>,
     /// `done`, `would_block` or `failed`.
-    pub(crate) result: String,
+    pub result: String,
 }
 
 /// The rest of what Linux tells with `TCP_INFO`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Info {
-    pub(crate) snd_una: u32,
-    pub(crate) snd_nxt: u32,
-    pub(crate) snd_wnd: u32,
-    pub(crate) rcv_nxt: u32,
-    pub(crate) rcv_wnd: u32,
-    pub(crate) out_of_order: u64,
-    pub(crate) unsent: u64,
-    pub(crate) in_flight: u32,
-    pub(crate) cwnd: u32,
-    pub(crate) ssthresh: u32,
+pub struct Info {
+    pub snd_una: u32,
+    pub snd_nxt: u32,
+    pub snd_wnd: u32,
+    pub rcv_nxt: u32,
+    pub rcv_wnd: u32,
+    pub out_of_order: u64,
+    pub unsent: u64,
+    pub in_flight: u32,
+    pub cwnd: u32,
+    pub ssthresh: u32,
     /// `open`, `disorder`, `cwr`, `recovery` or `loss`, as Linux calls them.
-    pub(crate) congestion: String,
-    pub(crate) rtt_ns: Option<u64>,
-    pub(crate) rttvar_ns: Option<u64>,
-    pub(crate) latest_rtt_ns: Option<u64>,
-    pub(crate) min_rtt_ns: Option<u64>,
-    pub(crate) rto_ns: u64,
-    pub(crate) mss: u16,
-    pub(crate) peer_mss: u16,
-    pub(crate) path_mtu: u16,
-    pub(crate) our_window_shift: u8,
-    pub(crate) peer_window_shift: u8,
-    pub(crate) timestamps: bool,
-    pub(crate) sack: bool,
-    pub(crate) segments_in: u64,
-    pub(crate) segments_out: u64,
-    pub(crate) retransmissions: u32,
-    pub(crate) bytes_received: u64,
-    pub(crate) bytes_acked: u64,
+    pub congestion: String,
+    pub rtt_ns: Option<u64>,
+    pub rttvar_ns: Option<u64>,
+    pub latest_rtt_ns: Option<u64>,
+    pub min_rtt_ns: Option<u64>,
+    pub rto_ns: u64,
+    pub mss: u16,
+    pub peer_mss: u16,
+    pub path_mtu: u16,
+    pub our_window_shift: u8,
+    pub peer_window_shift: u8,
+    pub timestamps: bool,
+    pub sack: bool,
+    pub segments_in: u64,
+    pub segments_out: u64,
+    pub retransmissions: u32,
+    pub bytes_received: u64,
+    pub bytes_acked: u64,
     /// How long ago the last segment was received.
-    pub(crate) heard_ns: u64,
+    pub heard_ns: u64,
 }
 
 /// A listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Listener {
-    pub(crate) life: u32,
+pub struct Listener {
+    pub life: u32,
     #[serde(with = "state_name")]
-    pub(crate) state: StateName,
-    pub(crate) local: SocketAddr,
+    pub state: StateName,
+    pub local: SocketAddr,
     /// Children that wait for `accept` (ss's Recv-Q).
-    pub(crate) accept_queue: u64,
+    pub accept_queue: u64,
     /// How many may (ss's Send-Q).
-    pub(crate) backlog: u64,
-    pub(crate) half_open: u64,
-    pub(crate) accepted: u64,
-    pub(crate) refused: u64,
+    pub backlog: u64,
+    pub half_open: u64,
+    pub accepted: u64,
+    pub refused: u64,
 }
 
 /// What happened how often.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Counters {
+pub struct Counters {
     /// By name.
-    pub(crate) counts: BTreeMap<String, u64>,
+    pub counts: BTreeMap<String, u64>,
     /// Packets not used, by reason.
-    pub(crate) discards: Vec<ReasonRecord>,
+    pub discards: Vec<ReasonRecord>,
     /// Requests refused.
-    pub(crate) refusals: Vec<ReasonRecord>,
+    pub refusals: Vec<ReasonRecord>,
     /// RSTs sent.
-    pub(crate) resets: Vec<ReasonRecord>,
+    pub resets: Vec<ReasonRecord>,
 }
 
 /// A reason that occurred.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ReasonRecord {
-    pub(crate) reason: String,
-    pub(crate) text: String,
-    pub(crate) rule: String,
-    pub(crate) count: u64,
+pub struct ReasonRecord {
+    pub reason: String,
+    pub text: String,
+    pub rule: String,
+    pub count: u64,
 }
 
 impl Socket {
     /// A connection as it is at `now`.
-    pub(crate) fn new(status: &Status, now: Instant) -> Self {
+    pub fn new(status: &Status, now: Instant, patience: Duration) -> Self {
         let first_closer = status.first_closer.map(|closer| match closer {
             Initiator::Local => "application".to_owned(),
             Initiator::Peer => "peer".to_owned(),
@@ -167,23 +228,18 @@ impl Socket {
             awaits_accept: status.awaits_accept,
             end_of_file_delivered: status.end_of_file_delivered,
             last_call: status.last_call.map(|call| CallRecord::new(call, now)),
+            idle_ns: nanos(now - status.idle_since),
+            site: status.site.map(ToString::to_string),
+            label: status.label.as_deref().map(str::to_owned),
+            diagnosis: status.diagnose(now, patience).map(DiagnosisRecord::new),
             info: Info::new(status, now),
-        }
-    }
-
-    /// What a filter looks at.
-    pub(crate) fn subject(&self) -> Subject {
-        Subject {
-            state: self.state,
-            local: self.local,
-            remote: self.remote,
         }
     }
 }
 
 impl Listener {
     /// A listener as it is.
-    pub(crate) fn new(status: &ListenerStatus) -> Self {
+    pub fn new(status: &ListenerStatus) -> Self {
         Self {
             life: status.life.0,
             state: StateName::Listen,
@@ -197,19 +253,61 @@ impl Listener {
     }
 
     /// Nobody's address, of the family of the listener's.
-    pub(crate) fn remote(&self) -> SocketAddr {
+    pub fn remote(&self) -> SocketAddr {
         match self.local {
             SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
             SocketAddr::V6(_) => ([0; 16], 0).into(),
         }
     }
+}
 
-    /// What a filter looks at.
-    pub(crate) fn subject(&self) -> Subject {
-        Subject {
-            state: self.state,
-            local: self.local,
-            remote: self.remote(),
+impl DiagnosisRecord {
+    fn new(diagnosis: Diagnosis) -> Self {
+        Self {
+            diagnosis: diagnosis.name().to_owned(),
+            trouble: diagnosis.trouble().name().to_owned(),
+            text: diagnosis.text().to_owned(),
+            rule: diagnosis.rule().to_owned(),
+        }
+    }
+}
+
+impl Origin {
+    /// An origin as it is.
+    pub fn new(status: &OriginStatus) -> Self {
+        let before = |before: Before| BeforeRecord {
+            ago_ns: nanos(before.ago),
+            leaked: before.leaked,
+        };
+        Self {
+            site: status.site.map(ToString::to_string),
+            label: status.label.as_deref().map(str::to_owned),
+            is_rest: status.is_rest,
+            opened: status.opened,
+            open: status.open,
+            close_wait: status.close_wait,
+            leaked: status.leaked,
+            reaped: status.reaped,
+            before: status.before.map(before),
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of a host with so many connections.
+    pub fn new(config: &Config, connections: usize) -> Self {
+        let (policy, cap, reap) = match config.close_wait {
+            CloseWaitPolicy::Report => ("report", None, None),
+            CloseWaitPolicy::Cap(most) => ("cap", Some(most as u64), None),
+            CloseWaitPolicy::Reap(after) => ("reap", None, Some(nanos(after))),
+        };
+        Self {
+            connections: connections as u64,
+            max_connections: config.max_connections as u64,
+            patience_ns: nanos(config.close_wait_patience),
+            policy: policy.to_owned(),
+            cap,
+            reap_ns: reap,
         }
     }
 }
@@ -288,7 +386,7 @@ impl Info {
     }
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
