@@ -1,6 +1,8 @@
 //! `cargo xtask conformance`: runs the scripts and writes the tables that tell of them.
 
+mod packetdrill;
 mod public;
+mod reasons;
 mod requirements;
 mod scripts;
 mod tables;
@@ -23,6 +25,9 @@ pub(crate) struct Options {
     /// Instead runs the scripts in gtests/net/tcp of a clone of google/packetdrill, and writes docs/public-scripts.md.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "without_kernel"])]
     public: Option<PathBuf>,
+    /// Instead runs our scripts on estab under the original packetdrill, and holds them against conformance/packetdrill.txt.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["check", "without_kernel", "public"])]
+    packetdrill: Option<PathBuf>,
     /// The commit of google/packetdrill, where DIR is not in a clone that can be asked.
     #[arg(long, requires = "public")]
     commit: Option<String>,
@@ -58,6 +63,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
         let folder = folder.canonicalize().context("no such directory")?;
         let commit = options.commit.clone().map_or_else(|| head(&folder), Ok)?;
         return public::run(root, &folder, &commit);
+    }
+    if let Some(program) = &options.packetdrill {
+        let program = program.canonicalize().context("no such program")?;
+        return packetdrill::run(root, &program);
     }
     if options.check {
         let stale = stale(root)?;
