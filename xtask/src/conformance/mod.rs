@@ -14,6 +14,8 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
+use crate::differ;
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only says whether the tables are up to date.
@@ -57,6 +59,9 @@ const RUNS: [&[&str]; 3] = [
     ],
 ];
 
+/// How many random plots follow, on estab and on the kernel.
+const PLOTS: u64 = 500;
+
 /// Answers whether all is well: every script passes, and with `--check` the tables are as they would be written.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
     if let Some(folder) = &options.public {
@@ -82,6 +87,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
         let mut cargo = Command::new("cargo");
         let status = cargo.args(*arguments).current_dir(root).status();
         well &= status.context("no cargo")?.success();
+    }
+    if !options.without_kernel {
+        println!("==> cargo xtask differ --seeds {PLOTS}");
+        well &= differ::run(root, &differ::Options::seeds(PLOTS))?;
     }
     for (path, text) in written(root)? {
         fs::write(root.join(path), text)?;
