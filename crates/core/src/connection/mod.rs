@@ -79,6 +79,17 @@ pub struct Delivery {
     pub ended: Option<Cause>,
 }
 
+impl Delivery {
+    /// Of a connection that was taken from its application: only one with nothing in flight is.
+    pub(crate) fn of_neglected(cause: Cause) -> Self {
+        Self {
+            unacknowledged: 0,
+            fin_acknowledged: false,
+            ended: Some(cause),
+        }
+    }
+}
+
 /// Who holds a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {

@@ -121,8 +121,7 @@ impl Cause {
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | OrphanTime | UserTimeout
             | KeepAlive | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted
             | TimeWaitSkipped | OrphanLimit | Neglected | NeglectLimit | Shed | AcceptOverflow
-            | NoMemory | Unreachable
-            | Refused | Shutdown => Initiator::Stack,
+            | NoMemory | Unreachable | Refused | Shutdown => Initiator::Stack,
         }
     }
 

@@ -590,8 +590,7 @@ impl<O: Observer> Stack<O> {
     /// [`UnknownSocket`].
     pub fn readiness(&self, id: SocketId) -> Result<crate::Readiness, UnknownSocket> {
         let Some(connection) = self.connection(id) else {
-            let all = crate::Readiness::READABLE | crate::Readiness::WRITABLE;
-            return self.reaped.cause(id).map(|_| all).ok_or(UnknownSocket);
+            return self.reaped.readiness(id).ok_or(UnknownSocket);
         };
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
@@ -608,7 +607,10 @@ impl<O: Observer> Stack<O> {
     /// # Errors
     /// [`UnknownSocket`].
     pub fn delivery(&self, id: SocketId) -> Result<Delivery, UnknownSocket> {
-        let connection = self.connection(id).ok_or(UnknownSocket)?;
+        let Some(connection) = self.connection(id) else {
+            let cause = self.reaped.cause(id).ok_or(UnknownSocket)?;
+            return Ok(Delivery::of_neglected(cause));
+        };
         Ok(connection.delivery())
     }
 

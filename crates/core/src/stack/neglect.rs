@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::{NeglectLinks, Event, ListenerId, SocketId, Stack};
+use super::{Event, ListenerId, NeglectLinks, SocketId, Stack};
 use crate::Readiness;
 use crate::connection::{Connection, Owner, Status};
 use crate::demux::Keyed;
@@ -56,10 +56,18 @@ impl Reaped {
 
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let id = self.untold.pop_front()?;
-        let all = Readiness::READABLE | Readiness::WRITABLE;
-        Some(Event::Ready(id, all))
+        Some(Event::Ready(id, ENDED))
+    }
+
+    /// No call on such a socket would wait.
+    pub(super) fn readiness(&self, id: SocketId) -> Option<Readiness> {
+        self.cause(id).map(|_| ENDED)
     }
 }
+
+const ENDED: Readiness = Readiness::READABLE
+    .union(Readiness::WRITABLE)
+    .union(Readiness::ACKNOWLEDGED);
 
 impl<O: Observer> Stack<O> {
     /// A connection counts as something else now.
