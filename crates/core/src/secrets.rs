@@ -19,6 +19,8 @@ pub struct Secrets {
     pub timestamp: [u8; 16],
     /// Keys the choice of ephemeral ports (RFC 6056).
     pub port: [u8; 16],
+    /// Keys SYN cookies (RFC 4987 §3.6), as long as no shared key is loaded.
+    pub cookie: [u8; 16],
 }
 
 impl Secrets {
@@ -40,6 +42,7 @@ impl Secrets {
             isn: key(2),
             timestamp: key(3),
             port: key(4),
+            cookie: key(5),
         }
     }
 

@@ -202,5 +202,6 @@ fn system_secrets() -> io::Result<Secrets> {
         isn: key()?,
         timestamp: key()?,
         port: key()?,
+        cookie: key()?,
     })
 }
