@@ -320,6 +320,18 @@ pub enum SynCookies {
     Always,
 }
 
+impl SynCookies {
+    /// As it is written: `off`, `auto`, `always`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Auto => "auto",
+            Self::Always => "always",
+        }
+    }
+}
+
 /// What a listener does when its accept queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AcceptPolicy {
@@ -331,4 +343,16 @@ pub enum AcceptPolicy {
     Reset,
     /// The oldest child in the queue is reset to make room.
     ShedOldest,
+}
+
+impl AcceptPolicy {
+    /// As it is written: `hold`, `reset`, `shed-oldest`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Reset => "reset",
+            Self::ShedOldest => "shed-oldest",
+        }
+    }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Listener {
     pub(crate) queue: List,
     /// Half-open children whose handshake is done and who wait for a place: index and life.
     pub(crate) held: VecDeque<(u32, LifeId)>,
+    /// How many of these are still there.
+    pub(crate) held_now: usize,
     /// Half-open children.
     pub(crate) half_open: usize,
     pub(crate) tally: Tally,
@@ -129,7 +131,7 @@ impl Listener {
             oldest_opened_at: oldest,
             half_open: self.half_open,
             syn_backlog: self.syn_backlog().min(config.max_syn_received),
-            held: self.held.len(),
+            held: self.held_now,
             accepted,
             cookies_sent,
             cookies_accepted,
@@ -160,8 +162,8 @@ pub struct ListenerStatus {
     /// How many there may be, before SYNs are answered by cookies or not at all. Those that took over from
     /// TIME-WAIT, and those handed over, may exceed it.
     pub syn_backlog: usize,
-    /// Children whose handshake is done and who waited, when they were last looked at, for a place among those that
-    /// wait for `accept`. They count as half-open.
+    /// Children whose handshake is done and who wait for a place among those that wait for `accept`. They count as
+    /// half-open.
     pub held: usize,
     /// Children accepted.
     pub accepted: u64,

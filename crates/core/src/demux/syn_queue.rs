@@ -329,6 +329,11 @@ impl SynQueue {
         self.entries.get_mut(index as usize)
     }
 
+    /// Whether the child that was put on the list of the held ones is still there.
+    pub(crate) fn holds(&self, index: u32, life: LifeId) -> bool {
+        self.get(index).is_some_and(|entry| entry.life == life)
+    }
+
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         self.entries.iter().map(|(index, _)| index as u32)
     }

@@ -90,6 +90,7 @@ impl<O: Observer> Stack<O> {
             options: options.socket.clamped(),
             queue: List::new(),
             held: VecDeque::new(),
+            held_now: 0,
             half_open: 0,
             tally: Tally::default(),
             told: false,
@@ -188,6 +189,34 @@ impl<O: Observer> Stack<O> {
         let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
         listener.backlog = backlog.max(1);
         self.promote_held(id);
+        Ok(())
+    }
+
+    /// Changes how many half-open children there may be, as [`ListenOptions::syn_backlog`] says. Those that are stay.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_syn_backlog(
+        &mut self,
+        id: ListenerId,
+        syn_backlog: Option<usize>,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.syn_backlog = syn_backlog;
+        Ok(())
+    }
+
+    /// Changes how long a listener waits for data, as [`ListenOptions::defer_accept`] says.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_defer_accept(
+        &mut self,
+        id: ListenerId,
+        time: Option<Duration>,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.defer_accept = time;
         Ok(())
     }
 

@@ -31,6 +31,7 @@ impl<O: Observer> Stack<O> {
         }
         let mut queue = core::mem::take(&mut giver.queue);
         let held = core::mem::take(&mut giver.held);
+        let held_now = core::mem::take(&mut giver.held_now);
         let half_open = core::mem::take(&mut giver.half_open);
         let entries: alloc::vec::Vec<_> = self.syn_queue.of(from).collect();
         for index in entries {
@@ -44,6 +45,7 @@ impl<O: Observer> Stack<O> {
         }
         let taker = self.listeners.get_mut(to).ok_or(UnknownSocket)?;
         taker.held.extend(held);
+        taker.held_now += held_now;
         taker.half_open += half_open;
         self.promote_held(to);
         Ok(())

@@ -239,6 +239,13 @@ impl<O: Observer> Stack<O> {
         entry.hold();
         if let Some(listener) = self.listeners.get_mut(entry.listener) {
             listener.held.push_back((index, entry.life));
+            listener.held_now += 1;
+            // Those that have gone are forgotten before they are more than those that are there.
+            if listener.held.len() > 2 * listener.held_now + 16 {
+                let entries = &self.syn_queue;
+                let is_there = |&(index, life): &(u32, LifeId)| entries.holds(index, life);
+                listener.held.retain(is_there);
+            }
         }
     }
 
@@ -322,7 +329,7 @@ impl<O: Observer> Stack<O> {
             let Some((index, life)) = listener.held.pop_front() else {
                 return;
             };
-            if self.is_held(index, life) {
+            if self.syn_queue.holds(index, life) {
                 let entry = self.unlink_half_open(index);
                 self.establish(entry, None);
             }
@@ -336,6 +343,7 @@ impl<O: Observer> Stack<O> {
         self.table.remove(hash, Place::SynReceived(index));
         if let Some(listener) = self.listeners.get_mut(entry.listener) {
             listener.half_open -= 1;
+            listener.held_now -= usize::from(entry.is_held());
         }
         entry
     }
@@ -480,17 +488,10 @@ impl<O: Observer> Stack<O> {
             self.settle(index);
         }
         for (index, life) in listener.held {
-            if self.is_held(index, life) {
+            if self.syn_queue.holds(index, life) {
                 self.reset_half_open(index, Cause::ListenerClosed, ResetReason::ListenerClosed);
             }
         }
-    }
-
-    /// Whether the child that was put on the list of the held ones is still there.
-    fn is_held(&self, index: u32, life: LifeId) -> bool {
-        self.syn_queue
-            .get(index)
-            .is_some_and(|entry| entry.life == life)
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Host {
     pub(super) sent: Vec<Vec<u8>>,
     /// How often it was touched: some checks are made now and then.
     pub(super) touched: u32,
+    /// A listener's children were handed to another, whose queues they may exceed.
+    pub(super) has_handed_over: bool,
     /// Accepts whatever waits: the end is near.
     pub(super) winds_down: bool,
     scratch: Vec<u8>,
@@ -112,6 +114,7 @@ impl Host {
             wishes: Vec::new(),
             sent: Vec::new(),
             touched: 0,
+            has_handed_over: false,
             winds_down: false,
             scratch: vec![0; 16_384],
             ran: None,
