@@ -142,6 +142,14 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         });
         let peer = peer.map(|(id, theirs)| (id, theirs.tainted));
         drop(candidates);
+        let by_cookie = life.irs.zip(life.iss).is_some_and(|numbers| {
+            let cookies = &world.hosts[other].cookies;
+            cookies.contains(&(tuple, numbers))
+        });
+        if peer.is_none() && by_cookie {
+            // The other end agrees when it hears from this one.
+            continue;
+        }
         let Some((peer, tainted)) = peer else {
             let what = format!(
                 "host {number}: {id} is established with ISS {:?} and IRS {:?}, which no life of host {other} \
