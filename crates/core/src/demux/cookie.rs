@@ -60,6 +60,8 @@ pub(crate) struct Cookies {
     /// What the clock of all who share the key said, and when.
     clock: (Instant, Duration),
     epoch: u64,
+    /// When the next one begins.
+    turns_at: Instant,
     /// Of this epoch and the one before, by the number's last bit.
     keys: [[u8; 16]; 2],
     /// Cookies that made a connection, likewise.
@@ -77,6 +79,7 @@ impl Cookies {
             master,
             clock: (Instant::ZERO, Duration::ZERO),
             epoch: 0,
+            turns_at: Instant::ZERO,
             keys: [[0; 16]; 2],
             spent: [HashTable::new(), HashTable::new()],
             sent_in: None,
@@ -173,17 +176,25 @@ impl Cookies {
     fn mac(&self, tuple: &FourTuple, irs: SeqNumber, options: Option<u32>, bits: u32) -> u32 {
         // The tag keeps the two kinds of cookies apart.
         let said = options.map_or(0, |options| options << 16 | 1 << 31) | bits;
-        let key = &self.keys[(bits & 1) as usize];
-        let mut hasher = SipHasher13::new_with_key(key);
-        hasher.write(&tuple.to_bytes());
-        hasher.write_u64(u64::from(irs.0) << 32 | u64::from(said));
-        hasher.finish() as u32
+        let (name, length) = tuple.hashed_bytes();
+        let mut bytes = [0; 44];
+        bytes[..4].copy_from_slice(&irs.0.to_be_bytes());
+        bytes[4..8].copy_from_slice(&said.to_be_bytes());
+        bytes[8..].copy_from_slice(&name);
+        let hasher = SipHasher13::new_with_key(&self.keys[(bits & 1) as usize]);
+        hasher.hash(&bytes[..8 + length]) as u32
     }
 
     /// Lets time pass: an epoch may begin.
     fn turn(&mut self, now: Instant) {
+        if now < self.turns_at {
+            return;
+        }
         let (then, clock) = self.clock;
-        let epoch = (clock + (now - then)).as_secs() >> EPOCH_BITS;
+        let elapsed = clock + (now - then);
+        let epoch = elapsed.as_secs() >> EPOCH_BITS;
+        let next = Duration::from_secs((epoch + 1) << EPOCH_BITS);
+        self.turns_at = now + (next - elapsed);
         if epoch == self.epoch {
             return;
         }

@@ -112,7 +112,7 @@ impl<O: Observer> Stack<O> {
         } else if !alone {
             self.cx.discard(tuple, None, DiscardReason::SynFin);
         } else {
-            self.answer_syn(listener, segment);
+            self.answer_syn(listener, segment, hash);
         }
     }
 }

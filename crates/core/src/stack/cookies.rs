@@ -104,7 +104,7 @@ impl<O: Observer> Stack<O> {
             }
             Begun::Unknown => entry.was_answered_at(None, &self.cx.config),
         }
-        self.complete_cookie(entry, segment);
+        self.complete_cookie(entry, segment, hash);
         true
     }
 
@@ -165,7 +165,7 @@ impl<O: Observer> Stack<O> {
     }
 
     /// Goes the way of an entry of the SYN queue: by way of SYN-RECEIVED, to the same places.
-    fn complete_cookie(&mut self, mut entry: SynReceived, segment: &Segment<'_>) {
+    fn complete_cookie(&mut self, mut entry: SynReceived, segment: &Segment<'_>, hash: u64) {
         let (id, life, tuple) = (entry.listener, entry.life, segment.tuple);
         let len = segment.payload.len() as u32;
         self.cx.seen(life, segment, len, Direction::Received, false);
@@ -175,13 +175,13 @@ impl<O: Observer> Stack<O> {
         if waits && self.defers(&entry, segment) {
             entry.defer();
             self.cx.counters.tcp_defer_accept_drop += 1;
-            self.insert_half_open(entry);
+            self.insert_half_open(entry, hash);
             return;
         }
         match self.room_for_child(id, tuple, life) {
             Room::Place => self.establish(entry, Some(segment)),
             Room::Wait if waits => {
-                let index = self.insert_half_open(entry);
+                let index = self.insert_half_open(entry, hash);
                 self.hold(index);
             }
             Room::Wait | Room::None => {

@@ -14,9 +14,10 @@ use crate::{Config, Flags, FourTuple, Options, Segment, SeqNumber, SocketOptions
 
 impl<O: Observer> Stack<O> {
     /// A SYN for a listener (RFC 9293 §3.10.7.2): it is answered if there is room for what follows.
-    pub(super) fn answer_syn(&mut self, id: ListenerId, segment: &Segment<'_>) {
+    /// `hash`: the 4-tuple's.
+    pub(super) fn answer_syn(&mut self, id: ListenerId, segment: &Segment<'_>, hash: u64) {
         match self.admit(id, segment, None) {
-            Admission::Entry => self.open_half(id, segment, None),
+            Admission::Entry => self.open_half(id, (segment, hash), None),
             Admission::Cookie => self.answer_with_cookie(id, segment),
             Admission::Refused => {}
         }
@@ -26,7 +27,7 @@ impl<O: Observer> Stack<O> {
     pub(super) fn open_half(
         &mut self,
         id: ListenerId,
-        segment: &Segment<'_>,
+        (segment, hash): (&Segment<'_>, u64),
         old: Option<&EndedTimeWait>,
     ) {
         let life = self.cx.next_life();
@@ -44,18 +45,17 @@ impl<O: Observer> Stack<O> {
         };
         let states = (StateName::Listen, StateName::SynReceived);
         self.cx.transition(life, segment.tuple, states, cause);
-        let index = self.insert_half_open(entry);
+        let index = self.insert_half_open(entry, hash);
         self.syn_queue
             .keep_early(index, segment.payload, self.cx.config.max_syn_data);
         self.send_syn_ack(index, false);
     }
 
     /// Puts an entry into the SYN queue and the table.
-    pub(super) fn insert_half_open(&mut self, entry: SynReceived) -> u32 {
+    pub(super) fn insert_half_open(&mut self, entry: SynReceived, hash: u64) -> u32 {
         if let Some(listener) = self.listeners.get_mut(entry.listener) {
             listener.half_open += 1;
         }
-        let hash = self.cx.secrets.table_hash(&entry.tuple());
         let index = self.syn_queue.insert(entry, self.cx.now, &self.cx.config);
         self.table.insert(hash, Place::SynReceived(index));
         index

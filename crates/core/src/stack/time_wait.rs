@@ -88,7 +88,7 @@ impl<O: Observer> Stack<O> {
         let listener = self.listeners.find(local.ip(), local.port(), hash);
         let timestamps = self.cx.config.timestamps;
         match listener.filter(|_| is_newer_incarnation(entry, segment, timestamps)) {
-            Some(listener) => self.reopen(index, listener, segment),
+            Some(listener) => self.reopen(index, listener, segment, hash),
             None => {
                 let (life, tuple) = (entry.life, Some(entry.tuple()));
                 self.cx
@@ -99,7 +99,7 @@ impl<O: Observer> Stack<O> {
     }
 
     /// The old incarnation gives way, if the new SYN can be answered at all.
-    fn reopen(&mut self, index: u32, listener: ListenerId, segment: &Segment<'_>) {
+    fn reopen(&mut self, index: u32, listener: ListenerId, segment: &Segment<'_>, hash: u64) {
         let life = self.time_wait.get(index).map(|entry| entry.life);
         if self.admit(listener, segment, life) != Admission::Entry {
             return;
@@ -112,7 +112,7 @@ impl<O: Observer> Stack<O> {
             snd_nxt: entry.snd_nxt,
         };
         self.end_time_wait(index, Cause::SynInTimeWait);
-        self.open_half(listener, segment, Some(&old));
+        self.open_half(listener, (segment, hash), Some(&old));
     }
 
     /// Whether a new connection may take the place of one in TIME-WAIT by an active OPEN: "an old duplicate segment
