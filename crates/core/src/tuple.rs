@@ -65,6 +65,17 @@ impl FourTuple {
         }
     }
 
+    /// All 36 bytes, IPv4 mapped.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 36] {
+        let mut bytes = [0; 36];
+        bytes[..16].copy_from_slice(&self.local);
+        bytes[16..32].copy_from_slice(&self.remote);
+        bytes[32..34].copy_from_slice(&self.local_port.to_be_bytes());
+        bytes[34..].copy_from_slice(&self.remote_port.to_be_bytes());
+        bytes
+    }
+
     /// What names it, for keyed hashing, and how many bytes of it: 12 for IPv4, 36 for IPv6.
     pub(crate) fn hashed_bytes(&self) -> ([u8; 36], usize) {
         let mut bytes = [0; 36];
