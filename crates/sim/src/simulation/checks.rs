@@ -135,12 +135,18 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         };
         let tuple = life.tuple.reversed();
         let mut candidates = world.hosts[other].stack.observer().newest_first();
+        let cookies = &world.hosts[number].cookies;
         let peer = candidates.find(|(_, theirs)| {
+            // Its SYN came twice, and got a cookie first: the peer holds on to that.
+            let cookie = life
+                .irs
+                .zip(theirs.irs)
+                .is_some_and(|(irs, iss)| cookies.contains(&(life.tuple, (iss, irs))));
             // Who never sent a SYN,ACK of its own has not told its ISS: its twin's, made at the same moment, went out.
-            let told = life.iss.is_none() || theirs.irs == life.iss;
+            let told = life.iss.is_none() || theirs.irs == life.iss || cookie;
             theirs.tuple == tuple && theirs.iss == life.irs && told
         });
-        let peer = peer.map(|(id, theirs)| (id, theirs.tainted));
+        let peer = peer.map(|(id, theirs)| (id, (theirs.tainted, theirs.irs)));
         drop(candidates);
         let by_cookie = life.irs.zip(life.iss).is_some_and(|numbers| {
             let cookies = &world.hosts[other].cookies;
@@ -150,7 +156,7 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
             // The other end agrees when it hears from this one.
             continue;
         }
-        let Some((peer, tainted)) = peer else {
+        let Some((peer, (tainted, iss))) = peer else {
             let what = format!(
                 "host {number}: {id} is established with ISS {:?} and IRS {:?}, which no life of host {other} \
                  ever agreed to",
@@ -162,6 +168,7 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         if let Some(life) = observer.get_mut(id) {
             life.peer = Some((other, peer));
             life.tainted |= tainted;
+            life.iss = iss.or(life.iss);
         }
         if let Some(theirs) = world.hosts[other].stack.observer_mut().get_mut(peer) {
             theirs.peer = Some((number, id));
