@@ -266,10 +266,11 @@ fn ss_asks_the_host_that_it_runs_under() {
         let output = output(command);
         let shown = stdout(&output);
         let lines: Vec<_> = shown.lines().collect();
-        assert!(lines.len() == 6, "{shown}{}", stderr(&output));
+        assert!(lines.len() == 10, "{shown}{}", stderr(&output));
         assert!(lines[0].starts_with("LISTEN"), "{shown}");
-        assert_eq!(lines[5], "600");
-        let socket = std::path::Path::new(lines[4]);
+        assert!(lines[1].contains("half-open 0 of 1,024"), "{shown}");
+        assert_eq!(lines[9], "600");
+        let socket = std::path::Path::new(lines[8]);
         assert!(socket.is_absolute() && !socket.exists(), "{shown}");
     }
     // Where there can be none, the command runs all the same.

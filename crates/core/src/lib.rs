@@ -38,7 +38,7 @@ mod tuple;
 mod wire;
 
 pub use config::{
-    AcceptPolicy, CloseWaitPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynFin,
+    AcceptPolicy, CloseWaitPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynCookies, SynFin,
 };
 pub use congestion::{Algorithm, CongestionControl};
 pub use connection::arrows::{ARROWS, Arrow, allows, diagram};

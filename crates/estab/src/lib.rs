@@ -57,7 +57,7 @@ pub use estab_core::observe;
 pub use estab_core::{
     AcceptPolicy, Algorithm, Before, Call, CallResult, CloseWaitPolicy, Config, Counters,
     FourTuple, Instant, KeepAlive, LastCall, ListenerStatus, OriginStatus, RtoBounds, Secrets,
-    SocketOptions, Status, Timer, TimerKind,
+    SocketOptions, Status, SynCookies, Timer, TimerKind,
 };
 pub use estab_device as device;
 pub use graceful::{CloseEnd, GracefulClose};

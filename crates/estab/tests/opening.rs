@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{CLIENT, SERVER, config, connect_to, connected, host, hosts, pause, within_a_day};
 use estab::device::{self, Impair, Verdict};
 use estab::observe::{Direction, StateName};
-use estab::{AcceptPolicy, Config, Host, TcpListener, TcpSocket, TcpStream};
+use estab::{AcceptPolicy, Config, Host, SynCookies, TcpListener, TcpSocket, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn socket_at(host: &Host, reuse: bool) -> std::io::Result<TcpSocket> {
@@ -277,4 +277,85 @@ async fn both_ends_may_connect_at_once() {
     let mut heard = [0; 7];
     within_a_day(other.read_exact(&mut heard)).await.unwrap();
     assert_eq!(&heard, b"crossed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_that_share_a_port_and_one_that_takes_over() {
+    let (server, client) = hosts();
+    let shared = || {
+        let socket = TcpSocket::new_v4(&server);
+        socket.set_reuseport(true).unwrap();
+        assert!(socket.reuseport().unwrap());
+        socket.bind((SERVER, 80)).unwrap();
+        socket.listen(1024).unwrap()
+    };
+    let (one, other) = (shared(), shared());
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(TcpStream::connect(&client, (SERVER, 80)).await.unwrap());
+    }
+    pause(1).await;
+    let waiting = |listener: &TcpListener| listener.status().unwrap().accept_queue;
+    let (ones, others) = (waiting(&one), waiting(&other));
+    assert_eq!(ones + others, 20);
+    assert!(ones > 0 && others > 0, "{ones} and {others}");
+    one.hand_over(&other).unwrap();
+    assert_eq!(server.listeners().len(), 1);
+    for _ in 0..20 {
+        within_a_day(other.accept()).await.unwrap();
+    }
+    for stream in &mut streams {
+        stream.write_all(b"x").await.unwrap();
+    }
+    assert_eq!(server.statuses().len(), 20, "nobody was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_takes_over_only_from_its_own_host() {
+    let (server, client) = hosts();
+    let one = TcpListener::bind(&server, (SERVER, 80)).await.unwrap();
+    let other = TcpListener::bind(&client, (CLIENT, 80)).await.unwrap();
+    let error = one.hand_over(&other).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(server.listeners().is_empty(), "it is closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_with_a_shared_secret_answers_by_cookies() {
+    let (ours, theirs) = device::pair(1500, 256);
+    let config_of_server = Config {
+        syn_cookies: SynCookies::Always,
+        ..config(SERVER)
+    };
+    let server = Host::builder(config_of_server).cookie_secret([7; 16]);
+    let server = server.start(ours).unwrap();
+    let client = host(config(CLIENT), theirs);
+    let listener = TcpListener::bind(&server, (SERVER, 80)).await.unwrap();
+    let mut stream = TcpStream::connect(&client, (SERVER, 80)).await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    let (mut accepted, _) = within_a_day(listener.accept()).await.unwrap();
+    let mut hello = [0; 5];
+    accepted.read_exact(&mut hello).await.unwrap();
+    assert_eq!(&hello, b"hello");
+    assert_eq!(listener.status().unwrap().cookies_accepted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_may_wait_for_data() {
+    let (server, client) = hosts();
+    let socket = TcpSocket::new_v4(&server);
+    socket.set_defer_accept(Some(Duration::from_secs(3)));
+    socket.set_syn_backlog(Some(7));
+    socket.bind((SERVER, 80)).unwrap();
+    let listener = socket.listen(16).unwrap();
+    assert_eq!(listener.status().unwrap().syn_backlog, 7);
+    let mut eager = TcpStream::connect(&client, (SERVER, 80)).await.unwrap();
+    let silent = TcpStream::connect(&client, (SERVER, 80)).await.unwrap();
+    let begun = server.clock().now();
+    eager.write_all(b"x").await.unwrap();
+    let (_first, peer) = within_a_day(listener.accept()).await.unwrap();
+    assert_eq!(peer, eager.local_addr().unwrap());
+    let (_second, peer) = within_a_day(listener.accept()).await.unwrap();
+    assert_eq!(peer, silent.local_addr().unwrap());
+    assert_eq!((server.clock().now() - begun).as_secs(), 3);
 }

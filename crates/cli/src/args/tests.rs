@@ -118,3 +118,22 @@ fn addresses_given_replace_the_default_ones() {
     };
     assert_eq!(args.addresses.addresses, ["10.9.0.1/24".parse().unwrap()]);
 }
+
+#[test]
+fn how_a_host_listens_is_chosen() {
+    let line =
+        "estab serve --backlog 5 --syn-backlog 9 --accept-policy shed-oldest --syn-cookies always";
+    let Command::Serve(args) = parsed(line) else {
+        panic!("another command");
+    };
+    let listening = args.listening;
+    assert_eq!((listening.backlog, listening.syn_backlog), (5, Some(9)));
+    assert_eq!(listening.accept_policy, estab::AcceptPolicy::ShedOldest);
+    assert_eq!(listening.syn_cookies, estab::SynCookies::Always);
+    let wrong = error("estab serve --accept-policy wait");
+    assert!(wrong.contains("hold, reset, shed-oldest"), "{wrong}");
+    let wrong = error("estab serve --syn-cookies on");
+    assert!(wrong.contains("off, auto, always"), "{wrong}");
+    let wrong = error("estab serve --backlog 0");
+    assert!(wrong.contains('0'), "{wrong}");
+}

@@ -20,6 +20,7 @@ bitflags! {
         const NO_OPTIONS = 1 << 4;
         /// `syn_retries` counts.
         const SYN_RETRIES = 1 << 5;
+        const REUSE_PORT = 1 << 6;
     }
 }
 
@@ -58,6 +59,7 @@ impl CompactOptions {
             syn_retries,
             linger,
             reuse_address,
+            reuse_port,
             send_buffer: _,
             receive_buffer: _,
             max_segment,
@@ -70,6 +72,7 @@ impl CompactOptions {
         let mut switches = Switches::empty();
         switches.set(Switches::NODELAY, nodelay);
         switches.set(Switches::REUSE_ADDRESS, reuse_address);
+        switches.set(Switches::REUSE_PORT, reuse_port);
         switches.set(Switches::CORK, cork);
         switches.set(Switches::QUICK_ACK, quick_ack);
         switches.set(Switches::NO_OPTIONS, no_options);
@@ -97,6 +100,7 @@ impl CompactOptions {
             syn_retries: self.syn_retries(),
             linger: self.linger(),
             reuse_address: self.switches.contains(Switches::REUSE_ADDRESS),
+            reuse_port: self.switches.contains(Switches::REUSE_PORT),
             send_buffer,
             receive_buffer,
             max_segment: self.max_segment(),
@@ -269,6 +273,7 @@ mod tests {
             syn_retries: Some(0),
             linger: Some(Duration::ZERO),
             reuse_address: true,
+            reuse_port: true,
             send_buffer: 2048,
             receive_buffer: 1 << 29,
             max_segment: Some(88),

@@ -44,7 +44,7 @@ pub use calls::Shutdown;
 use compact::{CompactOptions, Spares};
 use history::History;
 pub use history::{CongestionState, Outstanding};
-pub(crate) use opening::{Handshake, advertised_mss, receive_shift, usable_mss};
+pub(crate) use opening::{Handshake, PathSeen, advertised_mss, receive_shift, usable_mss};
 use receive::{ReceiveSide, ReceiveWork};
 use send::{SendSide, SendWork};
 use state::{EnterTimeWait, Next, State};

@@ -3,15 +3,16 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::listener::{ListenerId, Listening};
 use crate::arena::Arena;
 use crate::connection::state::{Rcv, Receiving, Sending, Snd, Synchronized};
-use crate::connection::{CHALLENGE_INTERVAL, Handshake};
+use crate::connection::{CHALLENGE_INTERVAL, Handshake, PathSeen};
 use crate::list::{Linked, Links, List};
 use crate::observe::LifeId;
-use crate::{Config, FourTuple, Instant, SeqNumber};
+use crate::{Config, FourTuple, Instant, Secrets, SeqNumber};
 
 /// What a SYN told, and what we answered.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +28,20 @@ pub(crate) struct Answer {
     /// The peer's window shift, if it offered one and we scale.
     pub(crate) peer_shift: Option<u8>,
     pub(crate) sack: bool,
+    /// Our window shift, which counts if the peer has one.
+    pub(crate) shift: u8,
     /// The peer's timestamp, if it offered one and we use them.
     pub(crate) ts_recent: Option<u32>,
 }
 
 /// No window scaling was agreed.
-const NO_SHIFT: u8 = u8::MAX;
+const NO_SHIFT: u8 = 15;
 const SACK: u8 = 1;
 const TIMESTAMPS: u8 = 1 << 1;
+/// The handshake is done, but nothing was said yet to a listener that waits for data.
+const DEFERRED: u8 = 1 << 2;
+/// When our SYN,ACK was sent is not known.
+const UNTIMED: u8 = 1 << 3;
 
 /// SYN-RECEIVED after a passive OPEN.
 #[derive(Clone, Debug)]
@@ -48,22 +55,27 @@ pub(crate) struct SynReceived {
     /// When the SYN-ACK goes out again, or the entry ends.
     pub(crate) deadline: Instant,
     links: Links,
-    /// Data that came on the SYN.
-    #[expect(
-        clippy::box_collection,
-        reason = "one word in the entry instead of three"
-    )]
-    pub(crate) early: Option<Box<Vec<u8>>>,
+    /// What few entries have, so that the others spend one word on it.
+    rare: Option<Box<Rare>>,
     /// When it was last challenged, in milliseconds modulo 2^32, of which it lives to see few; zero is never.
     challenged: u32,
     peer_mss: u16,
     wnd: u16,
-    peer_shift: u8,
+    /// The peer's window shift in the upper four bits, ours in the lower.
+    shifts: u8,
     flags: u8,
     /// The handshake is done, but the accept queue has no place.
     held: bool,
-    /// SYN-ACKs sent again.
+    /// SYN-ACKs sent again, and not, because the peer was heard.
     pub(crate) retries: u8,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// Data that came on the SYN.
+    early: Vec<u8>,
+    /// What our timestamp clock adds to the stack's, if a cookie began it elsewhere.
+    offset: Option<NonZeroU32>,
 }
 
 const _: () = assert!(size_of::<Option<SynReceived>>() <= 96);
@@ -81,6 +93,7 @@ impl Listening {
             peer_mss,
             peer_shift,
             sack,
+            shift,
             ts_recent,
         } = answer;
         let flags = if sack { SACK } else { 0 } | if ts_recent.is_some() { TIMESTAMPS } else { 0 };
@@ -93,11 +106,11 @@ impl Listening {
             listener,
             deadline: Instant::ZERO,
             links: Links::default(),
-            early: None,
+            rare: None,
             challenged: 0,
             peer_mss,
             wnd,
-            peer_shift: peer_shift.unwrap_or(NO_SHIFT),
+            shifts: peer_shift.unwrap_or(NO_SHIFT) << 4 | shift,
             flags,
             held: false,
             retries: 0,
@@ -148,7 +161,60 @@ impl SynReceived {
     }
 
     pub(crate) fn peer_shift(&self) -> Option<u8> {
-        (self.peer_shift != NO_SHIFT).then_some(self.peer_shift)
+        Some(self.shifts >> 4).filter(|shift| *shift != NO_SHIFT)
+    }
+
+    /// Our window shift, if both scale.
+    pub(crate) fn shift(&self) -> Option<u8> {
+        self.peer_shift().map(|_| self.shifts & 0xf)
+    }
+
+    /// What our timestamp clock adds to the stack's.
+    pub(crate) fn ts_offset(&self, secrets: &Secrets) -> NonZeroU32 {
+        let given = self.rare.as_ref().and_then(|rare| rare.offset);
+        given.unwrap_or_else(|| secrets.timestamp_offset(&self.tuple))
+    }
+
+    /// TSval of a moment.
+    pub(crate) fn timestamp(&self, secrets: &Secrets, at: Instant) -> u32 {
+        let offset = self.ts_offset(secrets).get();
+        offset.wrapping_add(at.as_millis() as u32)
+    }
+
+    /// Its SYN,ACK was a cookie, sent at `at`, if that is known.
+    pub(crate) fn was_answered_at(&mut self, at: Option<Instant>, config: &Config) {
+        match at {
+            Some(at) => self.deadline = at + wait(config, 0),
+            None => self.flags |= UNTIMED,
+        }
+    }
+
+    /// Goes on from a timestamp clock that is not ours.
+    pub(crate) fn keep_clock(&mut self, offset: NonZeroU32) {
+        self.rare.get_or_insert_default().offset = Some(offset);
+    }
+
+    /// The peer has acknowledged another SYN,ACK of ours, a cookie.
+    pub(crate) fn adopt(&mut self, iss: SeqNumber) {
+        self.iss = iss;
+        self.flags |= UNTIMED;
+    }
+
+    /// Bytes of data that came on the SYN.
+    pub(crate) fn early_len(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.early.len())
+    }
+
+    /// Takes the data that came on the SYN, if there was any.
+    pub(crate) fn take_early(&mut self) -> Vec<u8> {
+        let early = self.rare.as_mut().map(|rare| &mut rare.early);
+        early.map(core::mem::take).unwrap_or_default()
+    }
+
+    /// Bytes that the entry takes.
+    pub(crate) fn bytes_held(&self) -> usize {
+        let rare = |rare: &Rare| size_of::<Rare>() + rare.early.capacity();
+        size_of::<Self>() + self.rare.as_deref().map_or(0, rare)
     }
 
     /// The handshake is done, and the child waits for a place in the accept queue.
@@ -158,6 +224,15 @@ impl SynReceived {
 
     pub(crate) fn hold(&mut self) {
         self.held = true;
+    }
+
+    /// The handshake is done, and the child waits for its peer to say something.
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.flags & DEFERRED != 0 && !self.held
+    }
+
+    pub(crate) fn defer(&mut self) {
+        self.flags |= DEFERRED;
     }
 
     /// Whether a suspicious segment may be answered: twice a second, as for a connection with a slot.
@@ -185,17 +260,25 @@ impl SynReceived {
     /// What the connection that follows begins with.
     pub(crate) fn handshake(&self, config: &Config) -> Handshake {
         let opened_at = self.opened_at(config);
+        // Neither a SYN-ACK sent twice nor the wait for a place or for data measures the path.
+        let path = if self.flags & (UNTIMED | DEFERRED) != 0 {
+            PathSeen::Unknown
+        } else if self.retries == 0 && !self.is_held() {
+            PathSeen::Measured(opened_at)
+        } else {
+            PathSeen::Lossy
+        };
         Handshake {
             life: self.life,
             tuple: self.tuple,
             peer_mss: self.peer_mss,
             peer_shift: self.peer_shift(),
+            shift: self.shifts & 0xf,
             sack: self.sack(),
             ts_recent: self.ts_recent(),
             opened_at,
             retries: self.retries,
-            // Neither a SYN-ACK sent twice nor the wait for a place measures the path.
-            answered_at: (self.retries == 0 && !self.is_held()).then_some(opened_at),
+            path,
         }
     }
 }
@@ -245,6 +328,11 @@ impl SynQueue {
         self.entries.get_mut(index)
     }
 
+    /// Whether the child that was put on the list of the held ones is still there.
+    pub(crate) fn holds(&self, index: u32, life: LifeId) -> bool {
+        self.get(index).is_some_and(|entry| entry.life == life)
+    }
+
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         self.entries.iter().map(|(index, _)| index)
     }
@@ -253,13 +341,21 @@ impl SynQueue {
         self.entries.iter().map(|(_, entry)| entry)
     }
 
+    /// Entries of this listener.
+    pub(crate) fn of(&self, listener: ListenerId) -> impl Iterator<Item = u32> + '_ {
+        let own = self.entries.iter();
+        own.filter(move |(_, entry)| entry.listener == listener)
+            .map(|(index, _)| index as u32)
+    }
+
     /// Keeps data that came on a SYN, if there is room for it; the peer sends it again if not.
     pub(crate) fn keep_early(&mut self, index: u32, data: &[u8], limit: usize) {
         if data.is_empty() || self.early_bytes + data.len() > limit {
             return;
         }
         self.early_bytes += data.len();
-        self.entries[index].early = Some(Box::new(data.to_vec()));
+        let rare = self.entries[index].rare.get_or_insert_default();
+        rare.early = data.to_vec();
     }
 
     /// Adds an entry whose SYN-ACK goes out now.
@@ -274,7 +370,7 @@ impl SynQueue {
         let level = usize::from(self.entries[index].retries);
         self.levels[level].remove(&mut Entries(&mut self.entries), index);
         let entry = self.entries.remove(index);
-        self.early_bytes -= entry.early.as_ref().map_or(0, |data| data.len());
+        self.early_bytes -= entry.early_len();
         entry
     }
 
@@ -285,10 +381,11 @@ impl SynQueue {
             .map(|(index, _)| index)
     }
 
-    /// Moves an entry to the next level. Answers whether there was one: if not, it has no more tries.
-    pub(crate) fn back_off(&mut self, index: u32, now: Instant, config: &Config) -> bool {
+    /// Moves an entry to the next level, if that is not beyond `most`. Answers whether there was one: if not, it has
+    /// no more tries.
+    pub(crate) fn back_off(&mut self, index: u32, most: u8, now: Instant, config: &Config) -> bool {
         let level = usize::from(self.entries[index].retries);
-        if level + 1 >= self.levels.len() {
+        if level + 1 >= self.levels.len() || level >= usize::from(most) {
             return false;
         }
         self.levels[level].remove(&mut Entries(&mut self.entries), index);
@@ -299,6 +396,16 @@ impl SynQueue {
         true
     }
 
+    /// Lets an entry wait from now on as long as one that has just come.
+    pub(crate) fn restart(&mut self, index: u32, now: Instant, config: &Config) {
+        let level = usize::from(self.entries[index].retries);
+        self.levels[level].remove(&mut Entries(&mut self.entries), index);
+        let entry = &mut self.entries[index];
+        entry.retries = 0;
+        entry.deadline = now + wait(config, 0);
+        self.levels[0].push_back(&mut Entries(&mut self.entries), index);
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.heads().map(|(_, deadline)| deadline).min()
     }
@@ -307,6 +414,17 @@ impl SynQueue {
         let heads = self.levels.iter().filter_map(List::front);
         heads.map(|index| (index, self.entries[index].deadline))
     }
+}
+
+/// After how many levels at least `time` has passed.
+pub(crate) fn levels_within(config: &Config, time: Duration) -> u8 {
+    let mut passed = Duration::ZERO;
+    let levels = (0..=config.syn_ack_retries).take_while(|level| {
+        let goes_on = passed < time;
+        passed = passed.saturating_add(wait(config, *level));
+        goes_on
+    });
+    levels.count() as u8
 }
 
 /// How long the SYN-ACK of a level waits for its ACK (RFC 6298 §5.5: doubled each time).

@@ -1,8 +1,11 @@
 //! One shard of TCP: all connections of a set of addresses. Packets, time and the application's calls go
 //! in; packets and events come out. No I/O, no clock, no threads.
 
+mod admission;
 mod arrival;
 mod calls;
+mod cookies;
+mod hand_over;
 mod handshake;
 mod holdings;
 mod icmp;
@@ -30,7 +33,7 @@ use crate::arena::Arena;
 use crate::connection::{Connection, Readiness, Status, Timer, TimerKind};
 use crate::context::Context;
 use crate::counters::Counters;
-use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
+use crate::demux::{Cookies, Listener, Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
 use crate::list::{Linked, Links, List};
 use crate::observe::{Initiator, LifeId, Observer, Silent, StateName};
 use crate::origins::Origins;
@@ -71,6 +74,7 @@ pub struct Stack<O: Observer = Silent> {
     table: Table,
     connections: Arena<Connection>,
     syn_queue: SynQueue,
+    cookies: Cookies,
     time_wait: TimeWaitTable,
     listeners: Listeners,
     ports: Ports,
@@ -129,7 +133,7 @@ impl Linked for NeglectLinks<'_> {
 impl<O: Observer> Stack<O> {
     /// A stack without connections. `now` begins its time.
     pub fn new(config: Config, secrets: Secrets, observer: O, now: Instant) -> Self {
-        let hash = secrets.hash;
+        let (hash, cookies) = (secrets.hash, Cookies::new(secrets.cookie));
         let config = config.clamped();
         let syn_queue = SynQueue::new(&config);
         let origins = Origins::new(hash, config.max_origins, now);
@@ -140,8 +144,9 @@ impl<O: Observer> Stack<O> {
             table: Table::default(),
             connections: Arena::new(),
             syn_queue,
+            cookies,
             time_wait: TimeWaitTable::default(),
-            listeners: Listeners::new(hash),
+            listeners: Listeners::default(),
             ports: Ports::new(hash),
             wheel: TimerWheel::new(now),
             ready: List::new(),
@@ -348,12 +353,23 @@ impl<O: Observer> Stack<O> {
 
     /// Every listener.
     pub fn listeners(&self) -> Vec<ListenerStatus> {
-        self.listeners.iter().map(ListenerStatus::from).collect()
+        let listeners = self.listeners.iter();
+        listeners
+            .map(|listener| self.listener_status_of(listener))
+            .collect()
     }
 
     /// One listener.
     pub fn listener_status(&self, id: ListenerId) -> Option<ListenerStatus> {
-        self.listeners.get(id).map(ListenerStatus::from)
+        self.listeners
+            .get(id)
+            .map(|listener| self.listener_status_of(listener))
+    }
+
+    fn listener_status_of(&self, listener: &Listener) -> ListenerStatus {
+        let oldest = listener.queue.front();
+        let oldest = oldest.and_then(|index| self.connections.get(index));
+        listener.status(oldest.map(Connection::opened_at), &self.cx.config)
     }
 
     /// Whether `accept` would find a child.

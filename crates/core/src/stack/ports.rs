@@ -92,7 +92,7 @@ impl<O: Observer> Stack<O> {
     /// Whether a listener has the port, or a socket that is bound to it.
     fn is_taken_by_socket(&self, towards: &Towards, port: u16) -> bool {
         let scope = Scope::of(towards.local);
-        self.ports.is_bound(scope, port) || self.listeners.conflicts(scope, port)
+        self.ports.is_bound(scope, port) || self.listeners.conflicts(scope, port, false)
     }
 
     /// The place and end of the connection in TIME-WAIT that holds a port.

@@ -137,7 +137,7 @@ fn lines(snapshot: &Snapshot, patience: Option<Duration>) -> Vec<Line> {
     let patience = patience.unwrap_or(config.close_wait_patience);
     let listeners = listeners
         .iter()
-        .map(|status| Line::Listener(Listener::new(status)));
+        .map(|status| Line::Listener(Listener::new(status, *now)));
     let sockets = statuses
         .iter()
         .map(|status| Line::Socket(Box::new(Socket::new(status, *now, patience))));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use estab_core::{
-    AcceptPolicy, Algorithm, Config, Instant, KeepAlive, ListenOptions, SocketOptions,
+    AcceptPolicy, Algorithm, Config, Instant, KeepAlive, ListenOptions, SocketOptions, SynCookies,
 };
 
 use super::PORT;
@@ -77,6 +77,11 @@ impl Settings {
             max_replies: if self.bit(1, 5) { 2 } else { 64 },
             max_syn_data: if self.bit(1, 6) { 0 } else { 512 },
             ephemeral_ports: 50_000..=50_003,
+            syn_cookies: match (self.bit(1, 7), self.bit(0, 7)) {
+                (false, _) => SynCookies::Auto,
+                (true, false) => SynCookies::Always,
+                (true, true) => SynCookies::Off,
+            },
             timestamps: !self.bit(0, 0),
             window_scaling: !self.bit(0, 1),
             sack: !self.bit(0, 2),

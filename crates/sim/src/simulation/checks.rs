@@ -138,14 +138,28 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         };
         let tuple = life.tuple.reversed();
         let mut candidates = world.hosts[other].stack.observer().newest_first();
+        let cookies = &world.hosts[number].cookies;
         let peer = candidates.find(|(_, theirs)| {
+            // Its SYN came twice, and got a cookie first: the peer holds on to that.
+            let cookie = life
+                .irs
+                .zip(theirs.irs)
+                .is_some_and(|(irs, iss)| cookies.contains(&(life.tuple, (iss, irs))));
             // Who never sent a SYN,ACK of its own has not told its ISS: its twin's, made at the same moment, went out.
-            let told = life.iss.is_none() || theirs.irs == life.iss;
+            let told = life.iss.is_none() || theirs.irs == life.iss || cookie;
             theirs.tuple == tuple && theirs.iss == life.irs && told
         });
-        let peer = peer.map(|(id, theirs)| (id, theirs.tainted));
+        let peer = peer.map(|(id, theirs)| (id, (theirs.tainted, theirs.irs)));
         drop(candidates);
-        let Some((peer, tainted)) = peer else {
+        let by_cookie = life.irs.zip(life.iss).is_some_and(|numbers| {
+            let cookies = &world.hosts[other].cookies;
+            cookies.contains(&(tuple, numbers))
+        });
+        if peer.is_none() && by_cookie {
+            // The other end agrees when it hears from this one.
+            continue;
+        }
+        let Some((peer, (tainted, iss))) = peer else {
             let what = format!(
                 "host {number}: {id} is established with ISS {:?} and IRS {:?}, which no life of host {other} \
                  ever agreed to",
@@ -157,6 +171,7 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         if let Some(life) = observer.get_mut(id) {
             life.peer = Some((other, peer));
             life.tainted |= tainted;
+            life.iss = iss.or(life.iss);
         }
         if let Some(theirs) = world.hosts[other].stack.observer_mut().get_mut(peer) {
             theirs.peer = Some((number, id));
@@ -176,10 +191,12 @@ pub(super) fn held_children(world: &World, number: usize) -> Result<(), Failure>
             let all = ip.is_unspecified() && (ip.is_ipv6() || local.is_ipv4());
             listener.address.port() == local.port() && (ip == local.ip() || all)
         });
+        // Which of several it was that share the port is not told.
+        let listeners: Vec<_> = listeners.collect();
         let free = |listener: &ListenerStatus| listener.accept_queue < listener.backlog;
-        if let Some(listener) = listeners.into_iter().find(free) {
+        if !listeners.is_empty() && listeners.iter().all(free) {
             let what =
-                format!("host {number}: a child was held although there is room: {listener:?}");
+                format!("host {number}: a child was held although there is room: {listeners:?}");
             return Err(world.failure(Some(*tuple), what));
         }
     }
@@ -311,7 +328,7 @@ pub(super) fn look_closely(world: &mut World, number: usize) -> Result<(), Failu
     let world = &*world;
     let host = &world.hosts[number];
     let fail = |tuple, what: String| Err(world.failure(tuple, format!("host {number}: {what}")));
-    if let Err(what) = tables(&host.stack) {
+    if let Err(what) = tables(&host.stack, host.has_handed_over) {
         return fail(None, what);
     }
     let sends = host.stack.wants_to_transmit();
@@ -388,7 +405,7 @@ fn windows_never_shrink(world: &mut World, number: usize) -> Result<(), Failure>
 }
 
 /// Tables are within the limits of the configuration.
-fn tables(stack: &Stack<Lives>) -> Result<(), String> {
+fn tables(stack: &Stack<Lives>, has_handed_over: bool) -> Result<(), String> {
     let (held, config) = (stack.holdings(), stack.config());
     let limits = [
         ("slots", held.slots, config.max_connections),
@@ -410,10 +427,20 @@ fn tables(stack: &Stack<Lives>) -> Result<(), String> {
             "listeners count {half_open} half-open children: {held:?}"
         ));
     }
-    match listeners
-        .iter()
-        .find(|listener| listener.accept_queue > listener.backlog)
-    {
+    let refused: u64 = listeners.iter().map(|listener| listener.refused).sum();
+    if refused > stack.counters().refusals.iter().sum() {
+        return Err(format!("listeners refused {refused}, more than the stack"));
+    }
+    if let Some(listener) = listeners.iter().find(|own| own.held > own.half_open) {
+        return Err(format!("more held than half-open: {listener:?}"));
+    }
+    let overflows = |listener: &&ListenerStatus| {
+        // Those that took over from TIME-WAIT are let in beyond.
+        let syns = listener.syn_backlog + stack.counters().tw_recycled as usize;
+        let queues = listener.accept_queue > listener.backlog || listener.half_open > syns;
+        queues && !has_handed_over
+    };
+    match listeners.iter().find(overflows) {
         Some(listener) => Err(format!("an accept queue overflows: {listener:?}")),
         None => Ok(()),
     }
