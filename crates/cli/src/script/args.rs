@@ -13,7 +13,8 @@ use estab_sim::script::ast::ScriptOption;
 /// interpreted, others fail the script by name. Unlike in packetdrill, a packet that the script does not expect
 /// fails it (behind the last one expected: a SYN, a RST or an ICMP error), and every checksum is verified.
 ///
-/// Exits with 0 if all passed, with 1 if one failed, and with 2 if one cannot be read.
+/// Exits with 0 if all passed (with --compare: if nothing differs but as declared), with 1 if one failed or differs,
+/// and with 2 if one cannot be read.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ScriptArgs {

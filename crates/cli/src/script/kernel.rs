@@ -6,8 +6,7 @@ use std::time::Duration;
 use estab_device::IpNet;
 use estab_sim::kernel::{Kernel, Network};
 use estab_sim::script::ast::{Script, When};
-use estab_sim::script::parse;
-use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run};
+use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, read, run};
 use nix::unistd::geteuid;
 
 use super::args::ScriptArgs;
@@ -62,24 +61,13 @@ pub(super) fn declared(text: &str) -> Option<String> {
 }
 
 pub(super) fn run_on_kernel(text: &str, args: &ScriptArgs) -> (Report, Ending) {
-    let settings = settings(args);
-    let Ok(script) = parse(text, &settings) else {
-        // estab's run of it has the words for what is wrong.
-        return (super::run_on_estab(text, args), Ending::Ran);
-    };
     let base = Config {
         tolerance: TOLERANCE,
-        dialect: settings.dialect,
         ..base(args)
     };
-    let config = match base.for_script(&script, &args.overrides()) {
-        Ok(config) => config,
-        Err(error) => {
-            return (
-                Report::error(ScriptFailure::new(error.message)),
-                Ending::Ran,
-            );
-        }
+    let (script, config) = match read(text, &settings(args), &base, &args.overrides()) {
+        Ok(read) => read,
+        Err(report) => return (report, Ending::Ran),
     };
     let takes = real_time(&script);
     if takes > Duration::from_secs(args.longest) {

@@ -23,7 +23,7 @@ use estab_sim::sockets::{Bench, BenchSettings, Profile};
 use crate::failure::{Failure, way_out};
 use crate::terminal;
 use args::{ScriptArgs, Stack};
-use compare::{Compared, Outcome};
+use compare::{Compared, Outcome, Tally};
 
 /// A script that was run.
 struct Done {
@@ -106,42 +106,33 @@ pub(crate) fn script(args: &ScriptArgs) -> Result<u8, Failure> {
 
 /// Runs the scripts on both stacks; answers the status to exit with.
 fn compare_all(files: &[PathBuf], args: &ScriptArgs) -> u8 {
-    let output = Output::new(args);
-    let (mut same, mut declared, mut differ, mut skipped) = (0, 0, 0, 0);
+    let style = Output::new(args).style;
+    let mut tally = Tally::default();
     let compare = |file: &Path| {
-        let text = fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        (
-            file.to_owned(),
-            text.map(|text| compare::compare(&text, args)),
-        )
+        let text = text_of(file);
+        (file.to_owned(), text.map(|text| compare::compare(&text, args)))
     };
-    run_all(
-        files,
-        workers(args),
-        compare,
-        |(file, compared): (PathBuf, io::Result<Compared>)| {
-            let file = file.display().to_string();
-            match compared {
-                Ok(compared) => {
-                    match compared.outcome() {
-                        Outcome::Same => same += 1,
-                        Outcome::Declared => declared += 1,
-                        Outcome::Differs => differ += 1,
-                        Outcome::Skipped => skipped += 1,
-                    }
-                    Output::put(&compared.tell(&file, output.style));
-                }
-                Err(error) => {
-                    differ += 1;
-                    Output::put(&format!("ERROR {file}: cannot be read: {error}\n"));
-                }
+    let tell = |(file, compared): (PathBuf, io::Result<Compared>)| {
+        let file = file.display().to_string();
+        match compared {
+            Ok(compared) => {
+                tally.count(compared.outcome());
+                Output::put(&compared.tell(&file, style));
             }
-        },
-    );
-    Output::put(&format!(
-        "{same} the same, {declared} differ as declared, {differ} differ otherwise, {skipped} skipped\n"
-    ));
-    u8::from(differ > 0)
+            Err(error) => {
+                tally.count(Outcome::Unreadable);
+                Output::put(&format!("ERROR {file}: cannot be read: {error}\n"));
+            }
+        }
+    };
+    run_all(files, workers(args), compare, tell);
+    Output::put(&tally.tell());
+    tally.status()
+}
+
+/// A script's text; what is not UTF-8 in it is told as wrong where it stands.
+fn text_of(file: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
 }
 
 /// How many scripts run at a time.
@@ -193,14 +184,11 @@ fn run_all<T: Send>(
 
 fn run_file(file: &Path, args: &ScriptArgs) -> Done {
     let begun = clock();
-    let (report, ending) = match fs::read(file) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            match args.against {
-                Stack::Estab => (run_on_estab(&text, args), Ending::Ran),
-                Stack::Kernel => kernel::run_declared(&text, args),
-            }
-        }
+    let (report, ending) = match text_of(file) {
+        Ok(text) => match args.against {
+            Stack::Estab => (run_on_estab(&text, args), Ending::Ran),
+            Stack::Kernel => kernel::run_declared(&text, args),
+        },
         Err(error) => {
             let failure = ScriptFailure::new(format!("cannot be read: {error}"));
             (Report::error(failure), Ending::Ran)

@@ -60,41 +60,57 @@ pub fn run_text<S: Subject>(
     overrides: &[ScriptOption],
     make: impl FnOnce(&Config) -> S,
 ) -> Report {
-    let script = match parse(text, settings) {
-        Ok(script) => script,
-        Err(error) => {
-            let ParseError {
-                line,
-                message,
-                hint,
-                text,
-                ..
-            } = error;
-            let mut failure = Failure::new(message).at(line, text.trim());
-            failure.differences.extend(hint);
-            return Report::error(failure);
-        }
-    };
+    match read(text, settings, base, overrides) {
+        Ok((script, config)) => run(&script, &config, &mut make(&config)),
+        Err(report) => report,
+    }
+}
+
+/// Reads a script, and what its run depends on: all that comes before a stack is made.
+///
+/// # Errors
+/// The report of a script that cannot be begun, since it cannot be read, has options that are none, or asks by one
+/// for what there is not.
+pub fn read(
+    text: &str,
+    settings: &Settings,
+    base: &Config,
+    overrides: &[ScriptOption],
+) -> Result<(Script, Config), Report> {
+    let script = parse(text, settings).map_err(unreadable)?;
     let base = Config {
         dialect: settings.dialect,
         ..base.clone()
     };
-    match base.for_script(&script, overrides) {
-        Ok(config) => run(&script, &config, &mut make(&config)),
-        Err(error) => {
-            // What the command line asks for is no fault of the script.
-            let is_unsupported = error.line.is_some() && error.is_unsupported();
-            let mut failure = Failure::new(error.message);
-            failure.line = error.line;
-            failure.is_unsupported = is_unsupported;
-            let mut report = Report::error(failure);
-            if is_unsupported {
-                report.verdict = Verdict::Fail;
-            }
-            report
-        }
+    let config = base.for_script(&script, overrides).map_err(impossible)?;
+    Ok((script, config))
+}
+
+fn unreadable(error: ParseError) -> Report {
+    let ParseError {
+        line,
+        message,
+        hint,
+        text,
+        ..
+    } = error;
+    let mut failure = Failure::new(message).at(line, text.trim());
+    failure.differences.extend(hint);
+    Report::error(failure)
+}
+
+fn impossible(error: ConfigError) -> Report {
+    // What the command line asks for is no fault of the script.
+    let is_unsupported = error.line.is_some() && error.is_unsupported();
+    let mut failure = Failure::new(error.message);
+    failure.line = error.line;
+    failure.is_unsupported = is_unsupported;
+    let mut report = Report::error(failure);
+    if is_unsupported {
+        report.verdict = Verdict::Fail;
     }
 }
+    report
 
 /// Runs a script on a stack.
 ///
