@@ -107,6 +107,26 @@ fn a_failure_is_told_with_line_expectation_and_ladder() {
     );
 }
 
+/// A connection may go on behind the last packet that a script expects; nobody is told that all of it was expected.
+#[test]
+fn what_left_unexpected_is_told_beside_what_passed() {
+    let goes_on = format!(
+        "{GOOD}+.1 < . 1:1(0) ack 1 win 1000\n+0 accept(3, ..., ...) = 4\n+0 write(4, ..., 10) = 10\n"
+    );
+    let scripts = Scripts::new("goes-on", &[("on.pkt", &goes_on), ("good.pkt", GOOD)]);
+    let (status, text) = run("", &scripts);
+    assert_eq!(status, 0);
+    assert_eq!(
+        without_time(&text),
+        "PASS DIR/good.pkt\nPASS DIR/on.pkt (1 packet left unexpected)\n2 passed, 0 failed"
+    );
+    let (_, text) = run("--json", &scripts);
+    assert!(text.contains("\"unexpected\":1"), "{text}");
+    let (status, text) = run("--strict", &scripts);
+    assert_eq!(status, 1);
+    assert!(text.contains("a packet left that the script does not expect"), "{text}");
+}
+
 #[test]
 fn what_cannot_be_read_exits_with_2() {
     let scripts = Scripts::new(

@@ -1,4 +1,5 @@
-//! The project's own scripts, each over IPv4 and IPv6, without and with timestamps.
+//! The project's own scripts, each over IPv4 and IPv6, without and with timestamps: strictly, so that no packet leaves
+//! that a script does not expect.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ fn run(text: &str, ip_version: IpVersion, with_timestamps: bool) -> Report {
     let base = Config {
         ip_version,
         with_timestamps,
+        strict: true,
         ..Config::default()
     };
     run_text(text, &Settings::default(), &base, &[], |config| {

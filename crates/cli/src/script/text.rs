@@ -30,6 +30,7 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         verdict,
         failure,
         notes,
+        unexpected,
         ..
     } = &done.report;
     let file = done.file.display();
@@ -55,7 +56,12 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         if style.is_quiet {
             return String::new();
         }
-        let mut text = format!("{} {file}\n", style.paint("32", "PASS"));
+        let left = match unexpected {
+            0 => String::new(),
+            1 => " (1 packet left unexpected)".to_owned(),
+            more => format!(" ({more} packets left unexpected)"),
+        };
+        let mut text = format!("{} {file}{left}\n", style.paint("32", "PASS"));
         if style.is_verbose {
             text += &ladder(&done.report, style);
         } else {

@@ -3,8 +3,8 @@
 //! The rules are packetdrill's (its `run.c`, `run_packet.c` and `run_system_call.c` are their only full text), so that
 //! scripts others wrote mean here what they mean there. Three things are stricter: every checksum is verified,
 //! every byte of a stream is known by its place, and a packet that the script does not expect fails it. Behind the last
-//! packet that it does expect, this is so for SYN, RST and ICMP errors only: a connection may go on as it likes, unless
-//! `--strict` is given.
+//! packet that it does expect, this is so for SYN, RST and ICMP errors only: a connection may go on as it likes, and the
+//! report counts what it sent. With `--strict` this fails the script, too.
 
 #![allow(
     clippy::result_large_err,
@@ -109,8 +109,8 @@ fn impossible(error: ConfigError) -> Report {
     if is_unsupported {
         report.verdict = Verdict::Fail;
     }
-}
     report
+}
 
 /// Runs a script on a stack.
 ///
@@ -126,7 +126,10 @@ pub fn run(script: &Script, config: &Config, subject: &mut dyn Subject) -> Repor
     }
     runner.listen_to_story();
     let Runner {
-        mut ladder, notes, ..
+        mut ladder,
+        notes,
+        unexpected,
+        ..
     } = runner;
     ladder.rungs.sort_by_key(|rung| rung.at);
     let failure = outcome.err();
@@ -140,6 +143,7 @@ pub fn run(script: &Script, config: &Config, subject: &mut dyn Subject) -> Repor
         failure,
         ladder,
         notes,
+        unexpected,
     }
 }
 
@@ -159,6 +163,8 @@ struct Runner<'a> {
     unread: std::collections::VecDeque<Sent>,
     ladder: Ladder,
     notes: Vec<String>,
+    /// How many packets have left unexpected without failing the script.
+    unexpected: usize,
     /// The variables of the script's code.
     names: Names,
     next_port: u16,
@@ -177,6 +183,7 @@ impl<'a> Runner<'a> {
             unread: std::collections::VecDeque::new(),
             ladder: Ladder::default(),
             notes: Vec::new(),
+            unexpected: 0,
             names: Names::default(),
             next_port: FIRST_REMOTE_PORT,
         }
