@@ -143,3 +143,21 @@ fn what_is_not_fatal_is_only_told() {
     assert_passed(&report);
     assert_eq!(report.notes.len(), 2, "{:?}", report.notes);
 }
+
+#[test]
+fn a_script_defines_symbols_for_itself() {
+    let all = format!(
+        "--define=PROTO=IPPROTO_TCP\n--define=CC=\"cubic\"\n--define=SC=`true`\n--define=\"N=100\"\n{}",
+        server("\
++0 setsockopt(4, PROTO, TCP_CONGESTION, CC, 5) = 0
++0 SC
++0 write(4, ..., N) = N
++0 > P. 1:101(100) ack 1
+")
+    );
+    passes(&all);
+    let report = run("--define\n0 `true`\n");
+    assert_failed(&report, 1, &["--define needs a value"]);
+    let report = run("--define=odd\n0 `true`\n");
+    assert_failed(&report, 1, &["--define cannot be odd"]);
+}

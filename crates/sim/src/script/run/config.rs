@@ -175,6 +175,9 @@ impl Config {
         let value = option.value.as_deref();
         let needed = || value.ok_or_else(|| format!("--{name} needs a value"));
         match name {
+            // The lexer has put the symbol's value where its name stands.
+            "define" if needed()?.contains('=') => {}
+            "define" => return Err(bad(name, value)),
             "ip_version" => self.ip_version = ip_version(needed()?)?,
             "bind_port" => self.bind_port = port(name, needed()?)?,
             "connect_port" => self.connect_port = port(name, needed()?)?,
