@@ -7,4 +7,4 @@ pub mod run;
 mod subject;
 
 pub use parse::{Dialect, ParseError, Settings, parse};
-pub use subject::{CallId, Outcome, Sent, Subject};
+pub use subject::{CallId, Outcome, Sent, Setting, Subject};
