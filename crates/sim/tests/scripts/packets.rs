@@ -155,6 +155,24 @@ fn what_left_unexpected_is_counted() {
 }
 
 #[test]
+fn icmp_may_come_before_there_is_a_connection() {
+    let listening = "\
+ 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
+";
+    for message in [
+        "icmp unreachable host_unreachable [1:1(0)]",
+        "icmp unreachable host_unreachable",
+        "icmp echo_request id 7",
+    ] {
+        passes(&format!("{listening}+0 < {message}\n"));
+        passes(&format!("0 `true`\n+0 < {message}\n"));
+    }
+    passes(&format!("{listening}+0 < icmp echo_request id 7\n+0 > icmp echo_reply\n"));
+}
+
+#[test]
 fn the_time_since_data_came_is_told_without_an_event() {
     passes(&server(
         "+1 %{ assert 990 <= tcpi_last_data_recv <= 1010, tcpi_last_data_recv }%\n",

@@ -8,7 +8,7 @@ use super::ladder::RungKind;
 use super::mapping::{Connection, Stage};
 use super::report::Failure;
 use super::wire::{Carried, Datagram, Segment};
-use super::{Runner, SAME_MOMENT, text, unsupported};
+use super::{Runner, SAME_MOMENT, hold_supported, icmp, text};
 
 /// A packet that left.
 #[derive(Clone, Debug)]
@@ -32,9 +32,7 @@ pub(super) enum Owner {
 impl Runner<'_> {
     /// The connection that a packet of the script is about. A packet to a listening socket makes a new one.
     pub(super) fn connection_for(&mut self, packet: &Packet) -> Result<usize, Failure> {
-        if let Some(what) = unsupported(packet) {
-            return Err(Failure::unsupported(what));
-        }
+        hold_supported(packet)?;
         if let Some(known) = self.with_script_ports(packet) {
             return Ok(known);
         }
@@ -225,13 +223,7 @@ impl Runner<'_> {
             (Carried::Tcp(_), Owner::Connection(place)) => {
                 self.under_test == Some(place) || self.connections[place].script_ports.is_some()
             }
-            (Carried::Icmp(message), _) => {
-                if self.config.is_v6() {
-                    message.kind < 128
-                } else {
-                    matches!(message.kind, 3 | 4 | 5 | 11 | 12)
-                }
-            }
+            (Carried::Icmp(message), _) => icmp::is_error(message.kind, self.config.is_v6()),
             (Carried::Other(_), _) => false,
         }
     }

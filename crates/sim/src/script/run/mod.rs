@@ -4,7 +4,8 @@
 //! scripts others wrote mean here what they mean there. Three things are stricter: every checksum is verified,
 //! every byte of a stream is known by its place, and a packet that the script does not expect fails it. Behind the last
 //! packet that it does expect, this is so for SYN, RST and ICMP errors only: a connection may go on as it likes, and the
-//! report counts what it sent. With `--strict` this fails the script, too.
+//! report counts what it sent. With `--strict` this fails the script, too. One is wider: an inbound segment with more
+//! bytes than a packet holds goes in several.
 
 #![allow(
     clippy::result_large_err,
@@ -269,12 +270,13 @@ fn is_outbound(event: &Event) -> bool {
     )
 }
 
-/// What a script's packet carries that is not supported.
-fn unsupported(packet: &Packet) -> Option<&'static str> {
-    match &packet.body {
-        Body::Udp(_) => Some("UDP"),
-        _ if packet.udp.is_some() => Some("TCP in UDP"),
-        Body::Icmp(icmp) if icmp.quotes_udp => Some("ICMP about UDP"),
-        Body::Tcp(_) | Body::Icmp(_) => None,
-    }
+/// Refuses what a script's packet may carry and is not supported.
+fn hold_supported(packet: &Packet) -> Result<(), Failure> {
+    let what = match &packet.body {
+        Body::Udp(_) => "UDP",
+        _ if packet.udp.is_some() => "TCP in UDP",
+        Body::Icmp(icmp) if icmp.quotes_udp => "ICMP about UDP",
+        Body::Tcp(_) | Body::Icmp(_) => return Ok(()),
+    };
+    Err(Failure::unsupported(what))
 }
