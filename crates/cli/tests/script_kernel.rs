@@ -151,6 +151,31 @@ fn what_fails_alike_on_both_is_told() {
     assert!(said.contains("1 the same (1 of them fail on both)"), "{said}");
 }
 
+/// What MSG_TRUNC reads, Linux throws away: there are no bytes to hold against those that were sent. And an option's
+/// name may fill no more than four bytes.
+#[test]
+fn what_only_linux_hands_back_is_understood() {
+    let test = "what_only_linux_hands_back_is_understood";
+    let script = format!(
+        "{OPENING}{SAME}\
++0 recv(4, ..., 100, MSG_TRUNC) = 100
++0 setsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", 4) = 0
++0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", [4]) = 0
++0 read(4, ..., 1000) = 900
+"
+    );
+    let scripts = Scripts::new(test, &[("trunc.pkt", script.clone())]);
+    let Some((status, said)) = scripts.run(test, "--against kernel") else {
+        return;
+    };
+    assert_eq!(status, 0, "{said}");
+    drop(scripts);
+    let wrong = script.replace("\"reno\", [4]", "\"rena\", [4]");
+    let scripts = Scripts::new(test, &[("name.pkt", wrong)]);
+    let (status, said) = scripts.run(test, "--against kernel").unwrap();
+    assert!(status == 1 && said.contains("value \"rena\""), "{said}");
+}
+
 #[test]
 fn what_takes_too_long_in_real_time_is_left_out() {
     let test = "what_takes_too_long_in_real_time_is_left_out";
