@@ -124,7 +124,36 @@ fn what_left_unexpected_is_told_beside_what_passed() {
     assert!(text.contains("\"unexpected\":1"), "{text}");
     let (status, text) = run("--strict", &scripts);
     assert_eq!(status, 1);
-    assert!(text.contains("a packet left that the script does not expect"), "{text}");
+    assert!(
+        text.contains("a packet left that the script does not expect"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_script_is_skipped_where_it_says_that_it_is_for_others() {
+    let v4 = format!("// A case.\n// only: ipv4 plain\n{GOOD}");
+    let scripts = Scripts::new(
+        "only",
+        &[("v4.pkt", &v4), ("odd.pkt", "// only: ipv4\n0 f(\n")],
+    );
+    for options in ["--ip_version=ipv6", "--with-timestamps"] {
+        let (status, text) = run(options, &scripts);
+        assert!(
+            text.contains("SKIPPED DIR/v4.pkt: is for ipv4 plain only\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("0 passed, 0 failed, 1 skipped, 1 unreadable ("),
+            "{text}"
+        );
+        assert_eq!(status, 2);
+    }
+    assert!(
+        run("", &scripts)
+            .1
+            .contains("1 passed, 0 failed, 1 unreadable")
+    );
 }
 
 #[test]

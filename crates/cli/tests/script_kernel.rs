@@ -119,7 +119,10 @@ fn a_script_that_cannot_be_read_is_not_the_same_on_both() {
         return;
     };
     assert!(status == 2 && said.contains("ERROR"), "{said}");
-    assert!(said.contains("0 the same") && said.contains("1 unreadable"), "{said}");
+    assert!(
+        said.contains("0 the same") && said.contains("1 unreadable"),
+        "{said}"
+    );
     let missing = output(estab("script --compare /nonexistent.pkt"));
     assert_eq!(missing.status.code(), Some(2));
     let impossible = scripts.run(test, "--compare --mtu=12").unwrap();
@@ -135,7 +138,10 @@ fn a_script_that_asks_for_what_there_is_not_is_not_compared() {
         return;
     };
     assert!(status == 1 && said.contains("not compared"), "{said}");
-    assert!(said.contains("0 the same") && said.contains("1 not supported"), "{said}");
+    assert!(
+        said.contains("0 the same") && said.contains("1 not supported"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -147,8 +153,14 @@ fn what_fails_alike_on_both_is_told() {
         return;
     };
     assert!(status == 0 && said.contains("both fail"), "{said}");
-    assert!(said.contains("line 10: ") && said.contains("ack 1001"), "{said}");
-    assert!(said.contains("1 the same (1 of them fail on both)"), "{said}");
+    assert!(
+        said.contains("line 10: ") && said.contains("ack 1001"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1 the same (1 of them fail on both)"),
+        "{said}"
+    );
 }
 
 /// What MSG_TRUNC reads, Linux throws away: there are no bytes to hold against those that were sent. And an option's
@@ -174,6 +186,19 @@ fn what_only_linux_hands_back_is_understood() {
     let scripts = Scripts::new(test, &[("name.pkt", wrong)]);
     let (status, said) = scripts.run(test, "--against kernel").unwrap();
     assert!(status == 1 && said.contains("value \"rena\""), "{said}");
+}
+
+#[test]
+fn what_is_for_another_variant_is_left_out_on_both() {
+    let test = "what_is_for_another_variant_is_left_out_on_both";
+    let script = format!("// only: ipv6\n{OPENING}{SAME}");
+    let scripts = Scripts::new(test, &[("v6.pkt", script)]);
+    for options in ["--compare", "--against kernel"] {
+        let Some((status, said)) = scripts.run(test, options) else {
+            return;
+        };
+        assert!(status == 0 && said.contains("1 skipped"), "{said}");
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use estab_sim::script::ast::ScriptOption;
 ///
 /// A FILE may be a directory: every *.pkt in it is run. The options with underscores are packetdrill's own and have
 /// the last word over those in a script. No script ever runs a shell: the commands that scripts commonly use are
-/// interpreted, others fail the script by name. Unlike in packetdrill, every checksum is verified, and a packet that the
+/// interpreted, others fail the script by name. One that says `// only: ipv4`, `ipv6` or `plain` (without
+/// --with-timestamps) is skipped in other runs. Unlike in packetdrill, every checksum is verified, and a packet that the
 /// script does not expect fails it. Behind the last one expected a connection may go on: what it sends is counted in
 /// the line of the script, and fails it with --strict; a SYN, a RST or an ICMP error fails it always.
 ///

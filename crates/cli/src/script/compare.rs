@@ -94,10 +94,7 @@ impl Tally {
             text += &format!(" ({both_fail} of them fail on both)");
         }
         text += &format!(", {declared} differ as declared, {differ} differ otherwise");
-        for (count, what) in [
-            (unsupported, "not supported"),
-            (unreadable, "unreadable"),
-        ] {
+        for (count, what) in [(unsupported, "not supported"), (unreadable, "unreadable")] {
             if count > 0 {
                 text += &format!(", {count} {what}");
             }
@@ -109,7 +106,7 @@ impl Tally {
 pub(super) fn compare(text: &str, args: &ScriptArgs) -> Compared {
     let (linux, ending) = kernel::run_on_kernel(text, args);
     Compared {
-        estab: super::run_on_estab(text, args),
+        estab: super::run_on_estab(text, args).0,
         linux,
         ending,
         declared: kernel::declared(text),
@@ -122,11 +119,17 @@ impl Compared {
         if matches!(self.ending, Ending::Skipped(_)) {
             return Outcome::Skipped;
         }
-        if reports.iter().any(|report| report.verdict == Verdict::Error) {
+        if reports
+            .iter()
+            .any(|report| report.verdict == Verdict::Error)
+        {
             return Outcome::Unreadable;
         }
         let failures = reports.map(|report| report.failure.as_ref());
-        if failures.iter().all(|failure| failure.is_some_and(|failure| failure.is_unsupported)) {
+        if failures
+            .iter()
+            .all(|failure| failure.is_some_and(|failure| failure.is_unsupported))
+        {
             return Outcome::Unsupported;
         }
         match (self.is_same(), &self.declared) {

@@ -16,8 +16,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run_text};
-use estab_sim::script::{Dialect, Settings};
+use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, read};
+use estab_sim::script::{self, Dialect, Settings, header};
 use estab_sim::sockets::{Bench, BenchSettings, Profile};
 
 use crate::failure::{Failure, way_out};
@@ -110,7 +110,10 @@ fn compare_all(files: &[PathBuf], args: &ScriptArgs) -> u8 {
     let mut tally = Tally::default();
     let compare = |file: &Path| {
         let text = text_of(file);
-        (file.to_owned(), text.map(|text| compare::compare(&text, args)))
+        (
+            file.to_owned(),
+            text.map(|text| compare::compare(&text, args)),
+        )
     };
     let tell = |(file, compared): (PathBuf, io::Result<Compared>)| {
         let file = file.display().to_string();
@@ -186,7 +189,7 @@ fn run_file(file: &Path, args: &ScriptArgs) -> Done {
     let begun = clock();
     let (report, ending) = match text_of(file) {
         Ok(text) => match args.against {
-            Stack::Estab => (run_on_estab(&text, args), Ending::Ran),
+            Stack::Estab => run_on_estab(&text, args),
             Stack::Kernel => kernel::run_declared(&text, args),
         },
         Err(error) => {
@@ -203,18 +206,40 @@ fn run_file(file: &Path, args: &ScriptArgs) -> Done {
 }
 
 /// A panic of the stack under test is that script's failure, not the end of the run.
-fn run_on_estab(text: &str, args: &ScriptArgs) -> Report {
+fn run_on_estab(text: &str, args: &ScriptArgs) -> (Report, Ending) {
     let run = AssertUnwindSafe(|| run(text, args));
-    catch_unwind(run).unwrap_or_else(|_| Report {
-        verdict: Verdict::Fail,
-        ..Report::error(ScriptFailure::new(
-            "estab panicked; please report it with this script",
-        ))
+    catch_unwind(run).unwrap_or_else(|_| {
+        let said = "estab panicked; please report it with this script";
+        let report = Report {
+            verdict: Verdict::Fail,
+            ..Report::error(ScriptFailure::new(said))
+        };
+        (report, Ending::Ran)
     })
 }
 
-fn run(text: &str, args: &ScriptArgs) -> Report {
-    run_text(text, &settings(args), &base(args), &args.overrides(), bench)
+fn run(text: &str, args: &ScriptArgs) -> (Report, Ending) {
+    let (script, config) = match read(text, &settings(args), &base(args), &args.overrides()) {
+        Ok(read) => read,
+        Err(report) => return (report, Ending::Ran),
+    };
+    match header::left_out(text, &config) {
+        Some(why) => skipped(why),
+        None => (
+            script::run::run(&script, &config, &mut bench(&config)),
+            Ending::Ran,
+        ),
+    }
+}
+
+/// A script that is not run.
+fn skipped(why: String) -> (Report, Ending) {
+    let report = Report {
+        verdict: Verdict::Pass,
+        failure: None,
+        ..Report::error(ScriptFailure::default())
+    };
+    (report, Ending::Skipped(why))
 }
 
 fn settings(args: &ScriptArgs) -> Settings {

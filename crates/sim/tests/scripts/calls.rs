@@ -40,7 +40,11 @@ fn flags_have_each_systems_numbers_and_the_note_says_the_same() {
     let both = "O_RDWR|O_NONBLOCK";
     passes(&flags("0x802", both));
     fails(&flags("0x6", both), 11, &["6 is not what the note says"]);
-    fails(&flags("0x999", "O_RDWR"), 11, &["is not what the note says"]);
+    fails(
+        &flags("0x999", "O_RDWR"),
+        11,
+        &["is not what the note says"],
+    );
     let freebsd = flags("0x6", both).replace("wscale 8", "wscale 6");
     assert_passed(&run_with(&freebsd, &Config::default(), Dialect::FreeBsd));
 }
@@ -49,12 +53,14 @@ fn flags_have_each_systems_numbers_and_the_note_says_the_same() {
 fn a_script_defines_symbols_for_itself() {
     let all = format!(
         "--define=PROTO=IPPROTO_TCP\n--define=CC=\"cubic\"\n--define=SC=`true`\n--define=\"N=100\"\n{}",
-        server("\
+        server(
+            "\
 +0 setsockopt(4, PROTO, TCP_CONGESTION, CC, 5) = 0
 +0 SC
 +0 write(4, ..., N) = N
 +0 > P. 1:101(100) ack 1
-")
+"
+        )
     );
     passes(&all);
     let report = run("--define\n0 `true`\n");
@@ -67,7 +73,10 @@ fn a_script_defines_symbols_for_itself() {
 fn what_nobody_could_hold_against_anything_is_refused() {
     for (call, said) in [
         ("read(4, ..., 100) = ...", "a number is expected, not ..."),
-        ("shutdown(4, SHUT_WR) = ...", "a number is expected, not ..."),
+        (
+            "shutdown(4, SHUT_WR) = ...",
+            "a number is expected, not ...",
+        ),
         (
             "read(4, \"hello\", 5) = 5",
             "`...` or NULL is expected, not \"hello\"",
@@ -81,7 +90,9 @@ fn what_nobody_could_hold_against_anything_is_refused() {
             "the vector has 2 parts, not 1",
         ),
     ] {
-        let script = server(&format!("+0 < P. 1:101(100) ack 1 win 257\n+0 > . 1:1(0) ack 101\n+0 {call}\n"));
+        let script = server(&format!(
+            "+0 < P. 1:101(100) ack 1 win 257\n+0 > . 1:1(0) ack 101\n+0 {call}\n"
+        ));
         fails(&script, 13, &[said]);
     }
 }
@@ -96,8 +107,16 @@ fn an_options_string_is_all_of_its_bytes() {
     passes(&told("\"cubic\"", 5));
     passes(&told(&format!("\"cubic{}\"", "\\x00".repeat(11)), 16));
     passes(&told("...", 16));
-    fails(&told("\"cubic\"", 16), 11, &["value \"cubic\"", "\"cubic\\x00"]);
-    fails(&told("\"cub\"", 5), 11, &["value \"cub\"", "value \"cubic\""]);
+    fails(
+        &told("\"cubic\"", 16),
+        11,
+        &["value \"cubic\"", "\"cubic\\x00"],
+    );
+    fails(
+        &told("\"cub\"", 5),
+        11,
+        &["value \"cub\"", "value \"cubic\""],
+    );
 }
 
 /// The core has one congestion control for all connections.
@@ -183,7 +202,10 @@ fn calls_that_are_not_tcps_are_refused_by_name() {
             "setsockopt(4, SOL_TCP, TCP_ODD, [1], 4) = 0",
             "not supported: the name TCP_ODD",
         ),
-        ("read(4, ..., 1) = -1 EODD (odd)", "not supported: the error EODD"),
+        (
+            "read(4, ..., 1) = -1 EODD (odd)",
+            "not supported: the error EODD",
+        ),
     ] {
         let report = fails(&server(&format!("+0 {call}\n")), 11, &[said]);
         let failure = report.failure.expect("it failed");

@@ -72,8 +72,14 @@ fn a_setting_is_echoed_into_its_file() {
         )
     };
     passes(&echo("echo 0 > /proc/sys/net/ipv4/tcp_sack"));
-    passes(&echo("echo -n \"0\" >/proc/sys/net/ipv4/tcp_sack 2>/dev/null"));
-    fails(&echo("echo 1 > /proc/sys/net/ipv4/tcp_sack"), 6, &["sackOK"]);
+    passes(&echo(
+        "echo -n \"0\" >/proc/sys/net/ipv4/tcp_sack 2>/dev/null",
+    ));
+    fails(
+        &echo("echo 1 > /proc/sys/net/ipv4/tcp_sack"),
+        6,
+        &["sackOK"],
+    );
     fails(
         &echo("echo 0 > /proc/sys/net/ipv4/tcp_nonesuch"),
         1,
@@ -110,12 +116,19 @@ fn a_setting_without_effect_is_told() {
 
 #[test]
 fn what_arrives_twice_is_reported_and_cannot_be_switched_off() {
-    let script = |value: u8| format!("`sysctl -q net.ipv4.tcp_dsack={value}`\n{}", server("\
+    let script = |value: u8| {
+        format!(
+            "`sysctl -q net.ipv4.tcp_dsack={value}`\n{}",
+            server(
+                "\
 +0 < P. 1:101(100) ack 1 win 257
 +0 > . 1:1(0) ack 101
 +0 < P. 1:101(100) ack 1 win 257
 +0 > . 1:1(0) ack 101 <nop,nop,sack 1:101>
-"));
+"
+            )
+        )
+    };
     passes(&script(1));
     fails(&script(0), 1, &["estab reports what arrives twice"]);
 }
@@ -124,7 +137,11 @@ fn what_arrives_twice_is_reported_and_cannot_be_switched_off() {
 fn sysctl_passes_over_unknown_names_if_told_to() {
     passes("`sysctl -e -q net.ipv4.tcp_no_such_thing=1`\n0 `true`\n");
     passes("`sysctl -eq net.ipv4.tcp_no_such_thing=1 net.ipv4.tcp_sack=0`\n0 `true`\n");
-    fails("`sysctl -e net.ipv4.tcp_ecn=1`\n0 `true`\n", 1, &["net.ipv4.tcp_ecn=1: "]);
+    fails(
+        "`sysctl -e net.ipv4.tcp_ecn=1`\n0 `true`\n",
+        1,
+        &["net.ipv4.tcp_ecn=1: "],
+    );
     fails(
         "`sysctl -p net.ipv4.tcp_sack=0`\n0 `true`\n",
         1,

@@ -150,7 +150,8 @@ fn what_left_unexpected_is_counted() {
     assert!(sent > 0, "{ladder}");
     let strict = format!("--strict\n{}", server(rest));
     fails(&strict, 13, &["P. 1:101(100) ack 1 win 1055 at 0.1"]);
-    let expected = "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n+.1 < . 1:1(0) ack 101 win 257\n";
+    let expected =
+        "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n+.1 < . 1:1(0) ack 101 win 257\n";
     assert_eq!(run(&server(expected)).unexpected, 0);
 }
 
@@ -169,7 +170,9 @@ fn icmp_may_come_before_there_is_a_connection() {
         passes(&format!("{listening}+0 < {message}\n"));
         passes(&format!("0 `true`\n+0 < {message}\n"));
     }
-    passes(&format!("{listening}+0 < icmp echo_request id 7\n+0 > icmp echo_reply\n"));
+    passes(&format!(
+        "{listening}+0 < icmp echo_request id 7\n+0 > icmp echo_reply\n"
+    ));
 }
 
 #[test]

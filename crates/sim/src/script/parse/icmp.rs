@@ -172,8 +172,13 @@ fn quoted(input: &mut Input<'_>, icmp: &mut Icmp) -> Parsed<Option<(u16, u16)>> 
         let start = here(input).start;
         let length = in_brackets(|input| number(input, "the length")).parse_next(input)?;
         if length < HEADER {
-            return Err(Failure::wrong(start, "an ICMP message of fewer bytes than its header has")
-                .hint(format!("the header counts: [raw ({HEADER})] is the shortest")));
+            return Err(Failure::wrong(
+                start,
+                "an ICMP message of fewer bytes than its header has",
+            )
+            .hint(format!(
+                "the header counts: [raw ({HEADER})] is the shortest"
+            )));
         }
         icmp.raw = Some(length);
     } else if at_word(input, "sctp") {

@@ -57,7 +57,9 @@ fn plain(value: &str) -> bool {
 /// Whether a value is `NAME=VALUE` as the language has it: plain, or in quotes of its own.
 fn definition(value: &str) -> bool {
     let quoted = |value: &str, quote: char| {
-        let inner = value.strip_prefix(quote).and_then(|v| v.strip_suffix(quote));
+        let inner = value
+            .strip_prefix(quote)
+            .and_then(|v| v.strip_suffix(quote));
         inner.is_some_and(|inner| !inner.contains(quote))
     };
     value.split_once('=').is_some_and(|(name, value)| {

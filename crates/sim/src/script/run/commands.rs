@@ -58,7 +58,13 @@ impl Runner<'_> {
             .map(|stage| Stage::read(stage))
             .collect::<Result<_, _>>()
             .map_err(|why| refused(&format!(" ({why})")))?;
-        if let [Stage { words, output: Some(file) }] = stages.as_slice() {
+        if let [
+            Stage {
+                words,
+                output: Some(file),
+            },
+        ] = stages.as_slice()
+        {
             let set = self.set_by_echo(words, file);
             return set.unwrap_or_else(|| Err(refused(&format!(" (it writes to {file})"))));
         }
@@ -106,7 +112,10 @@ impl Runner<'_> {
             .partition(|argument| argument.starts_with('-'));
         let flags = flags.iter().map(|flag| flag.trim_start_matches('-'));
         let flags: Vec<char> = flags.flat_map(str::chars).collect();
-        if !flags.iter().all(|flag| matches!(flag, 'q' | 'w' | 'n' | 'e')) {
+        if !flags
+            .iter()
+            .all(|flag| matches!(flag, 'q' | 'w' | 'n' | 'e'))
+        {
             return None;
         }
         let pairs = settings.iter().map(|setting| setting.split_once('='));
@@ -339,10 +348,8 @@ impl Stage {
                 // A comment, up to the end of the line.
                 '#' if word.is_none() => break,
                 '\'' | '"' => {
-                    let (inside, behind) = rest
-                        .as_str()
-                        .split_once(c)
-                        .ok_or("a quote has no end")?;
+                    let (inside, behind) =
+                        rest.as_str().split_once(c).ok_or("a quote has no end")?;
                     *word.get_or_insert_default() += inside;
                     rest = behind.chars();
                 }
