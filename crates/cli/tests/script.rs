@@ -191,6 +191,22 @@ fn what_cannot_be_read_exits_with_2() {
     assert!(stderr(&output).contains("there is no script (*.pkt) in"));
 }
 
+/// What a script holds is not for the terminal to obey, nor to scroll by.
+#[test]
+fn a_scripts_control_characters_and_long_lines_are_not_for_the_terminal() {
+    let escapes = "\x1b[31mHELLO\x07\n".to_owned();
+    let long = format!("+0 f({}) = 0\n", "x".repeat(100_000));
+    let scripts = Scripts::new("junk", &[("esc.pkt", &escapes), ("long.pkt", &long)]);
+    for options in ["", "-q", "-v"] {
+        let (_, text) = run(options, &scripts);
+        let is_shown = |c: char| c == '\n' || !c.is_control();
+        assert!(text.chars().all(is_shown), "{text:?}");
+        assert!(text.lines().all(|line| line.chars().count() < 500));
+    }
+    let (_, text) = run("", &scripts);
+    assert!(text.contains("\\u{1b}[31mHELLO\\u{7}"), "{text}");
+}
+
 #[test]
 fn json_has_a_line_for_each_script_and_the_sum() {
     let bad = GOOD.replace("win 65535", "win 4");

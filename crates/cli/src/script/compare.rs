@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use estab_sim::script::run::{Failure, Report, Verdict};
 
 use super::args::ScriptArgs;
-use super::text::Style;
+use super::text::{Style, shown};
 use super::{Ending, kernel};
 
 /// A script on both.
@@ -153,7 +153,7 @@ impl Compared {
     /// In the script's numbers.
     pub(super) fn tell(&self, file: &str, style: Style) -> String {
         let quiet = |text: String| if style.is_quiet { String::new() } else { text };
-        let declared = self.declared.as_deref().unwrap_or_default();
+        let declared = shown(self.declared.as_deref().unwrap_or_default());
         match self.outcome() {
             Outcome::Same => quiet(format!("same {file}\n")),
             Outcome::BothFail => format!("same {file}: both fail\n{}", self.sides()),
@@ -193,12 +193,12 @@ fn side(failure: &Failure) -> String {
     let line = failure
         .line
         .map_or_else(String::new, |line| format!("line {line}: "));
-    let mut text = format!("{line}{}", failure.message);
+    let mut text = format!("{line}{}", shown(&failure.message));
     if let Some(expected) = &failure.expected {
-        text += &format!("\n           expected {expected}");
+        text += &format!("\n           expected {}", shown(expected));
     }
     if let Some(seen) = &failure.seen {
-        text += &format!("\n           seen     {seen}");
+        text += &format!("\n           seen     {}", shown(seen));
     }
     text
 }

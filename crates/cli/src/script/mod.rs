@@ -116,7 +116,7 @@ fn compare_all(files: &[PathBuf], args: &ScriptArgs) -> u8 {
         )
     };
     let tell = |(file, compared): (PathBuf, io::Result<Compared>)| {
-        let file = file.display().to_string();
+        let file = text::shown(&file.display().to_string());
         match compared {
             Ok(compared) => {
                 tally.count(compared.outcome());

@@ -33,7 +33,7 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         unexpected,
         ..
     } = &done.report;
-    let file = done.file.display();
+    let file = shown(&done.file.display().to_string());
     let told = match &done.ending {
         Ending::Ran => None,
         Ending::Declared(difference) => Some(("DIFFERS (declared)", difference)),
@@ -42,7 +42,7 @@ pub(super) fn script(done: &Done, style: Style) -> String {
     if let Some((word, why)) = told {
         let mut text = String::new();
         if !style.is_quiet {
-            text = format!("{} {file}: {why}\n", style.paint("33", word));
+            text = format!("{} {file}: {}\n", style.paint("33", word), shown(why));
         }
         if style.is_verbose {
             text += &failure
@@ -78,7 +78,7 @@ pub(super) fn script(done: &Done, style: Style) -> String {
     let line = failure
         .line
         .map_or(String::new(), |line| format!(":{line}"));
-    let mut text = format!("{word} {file}{line}: {}\n", failure.message);
+    let mut text = format!("{word} {file}{line}: {}\n", shown(&failure.message));
     if !style.is_quiet {
         text += &details(failure, style);
         text += &ladder(&done.report, style);
@@ -91,8 +91,9 @@ fn details(failure: &Failure, style: Style) -> String {
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(
             text,
-            "    {} {value}",
-            style.paint("2", &format!("{name:<10}"))
+            "    {} {}",
+            style.paint("2", &format!("{name:<10}")),
+            shown(value)
         );
     };
     if let Some(statement) = &failure.statement {
@@ -114,7 +115,7 @@ fn details(failure: &Failure, style: Style) -> String {
 fn ladder(report: &Report, style: Style) -> String {
     let mut text = String::new();
     for rung in &report.ladder.rungs {
-        let line = rung.to_string();
+        let line = shown(&rung.to_string());
         let line = match rung.kind {
             RungKind::State => style.paint("36", &line),
             RungKind::Note => style.paint("2", &line),
@@ -126,8 +127,29 @@ fn ladder(report: &Report, style: Style) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines()
-        .fold(String::new(), |all, line| all + "    " + line + "\n")
+    text.lines().fold(String::new(), |all, line| {
+        all + "    " + &shown(line) + "\n"
+    })
+}
+
+/// The longest line that is told of a script.
+const LONGEST: usize = 400;
+
+/// What came from a script, as a terminal may have it: control characters as escapes, long lines shortened.
+pub(super) fn shown(text: &str) -> String {
+    let mut all = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            all.push('…');
+            break;
+        }
+        if c.is_control() {
+            all.extend(c.escape_default());
+        } else {
+            all.push(c);
+        }
+    }
+    all
 }
 
 /// `12 passed, 1 failed (0.03 s)`
