@@ -142,12 +142,17 @@ impl Compared {
 
     /// Both pass, or fail at the same event and in the same way.
     fn is_same(&self) -> bool {
-        fn what(report: &Report) -> Option<(Option<usize>, &str, Option<Vec<&str>>)> {
-            let failure = report.failure.as_ref()?;
-            let seen = failure.seen.as_deref().map(without_window);
-            Some((failure.line, &failure.message, seen))
+        fn seen(failure: &Failure) -> Option<Vec<&str>> {
+            failure.seen.as_deref().map(without_window)
         }
-        what(&self.estab) == what(&self.linux)
+        match (&self.estab.failure, &self.linux.failure) {
+            (None, None) => true,
+            (Some(one), Some(other)) => {
+                let alike = (one.line, &one.message) == (other.line, &other.message);
+                alike && seen(one) == seen(other)
+            }
+            _ => false,
+        }
     }
 
     /// In the script's numbers.

@@ -340,10 +340,13 @@ mod tests {
         let mapped = option("ip_version", "ipv4-mapped-ipv6");
         let plain = script(&[]);
         assert_eq!(mtu(&plain, &[]), 1500);
-        assert_eq!(mtu(&plain, &[v6.clone()]), 1520);
+        assert_eq!(mtu(&plain, std::slice::from_ref(&v6)), 1520);
         assert_eq!(mtu(&plain, &[mapped]), 1500);
         assert_eq!(mtu(&plain, &[v6.clone(), option("mtu", "1280")]), 1280);
-        assert_eq!(mtu(&script(&[("mtu", "9000")]), &[v6.clone()]), 9020);
+        assert_eq!(
+            mtu(&script(&[("mtu", "9000")]), std::slice::from_ref(&v6)),
+            9020
+        );
         let of_v6 = script(&[("ip_version", "ipv6")]);
         assert_eq!(mtu(&of_v6, &[v6]), 1500);
         assert_eq!(mtu(&of_v6, &[v4]), 1480);

@@ -14,6 +14,7 @@
 
 mod calls;
 mod code;
+mod command_line;
 mod commands;
 mod config;
 mod connections;
