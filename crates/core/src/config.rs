@@ -34,6 +34,12 @@ pub struct Config {
     pub max_replies: usize,
     /// Bytes of data arrived on SYNs that may be held until the handshake is done, all together.
     pub max_syn_data: usize,
+    /// Bytes that everything the stack holds may take: slots, entries, tables, buffers, answers that wait. Three
+    /// quarters of it bring pressure, under which connections get fair shares of the rest; at seven eighths new ones
+    /// are refused, and each of those that are there goes on with two segments' worth. These may take it a little
+    /// beyond: see [`Stack::memory`](crate::Stack::memory). 1 GiB, which is two million idle connections; `usize::MAX`
+    /// is no limit.
+    pub memory: usize,
     /// The range of ephemeral ports (RFC 6056 §3.2).
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Times a SYN is sent again before `connect` fails: 6 is 127 s.
@@ -103,6 +109,7 @@ impl Default for Config {
             max_listeners: 1_024,
             max_replies: 4_096,
             max_syn_data: 65_536,
+            memory: 1 << 30,
             ephemeral_ports: 32_768..=60_999,
             syn_retries: 6,
             syn_ack_retries: 5,

@@ -50,6 +50,9 @@ pub enum ConnectError {
     /// The limit of connections is reached.
     #[error("no connection slot is left")]
     LimitReached,
+    /// So much of [`Config::memory`](crate::Config::memory) is used that no connection may begin.
+    #[error("the memory budget is spent")]
+    NoMemory,
 }
 
 /// Why [`read`](crate::Stack::read) and [`peek`](crate::Stack::peek) give no bytes.

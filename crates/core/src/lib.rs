@@ -26,6 +26,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod list;
+mod memory;
 pub mod observe;
 mod secrets;
 mod segment;
@@ -44,6 +45,7 @@ pub use connection::{
     TimerKind,
 };
 pub use counters::Counters;
+pub use memory::{MemoryLevel, MemoryStatus};
 pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};
 pub use sequence::SeqNumber;

@@ -10,6 +10,7 @@ use super::{CongestionState, Outstanding};
 use crate::buffer::ByteQueue;
 use crate::config::{Config, SocketOptions};
 use crate::congestion::{Congestion, CongestionControl};
+use crate::memory::{Memory, guaranteed};
 use crate::{Instant, SeqNumber};
 
 /// Loss recovery (RFC 6582 §3.2, RFC 5681 §3.1).
@@ -97,6 +98,10 @@ impl Work for SendWork {
 
     fn fresh() -> Self {
         Self::new()
+    }
+
+    fn bytes_held(&self) -> usize {
+        self.buffer.capacity() + self.queue.bytes_held()
     }
 
     fn renew(&mut self) {
@@ -219,15 +224,17 @@ impl SendSide {
 
     /// Bytes on the heap.
     pub(crate) fn bytes_held(&self) -> usize {
-        self.busy.bytes_held()
-            + self.busy.buffer.capacity()
-            + self.busy.queue.bytes_held()
-            + self.congestion.bytes_held()
+        self.busy.bytes_held() + self.congestion.bytes_held()
     }
 
-    /// Room for the application, in bytes.
-    pub(crate) fn room(&self) -> usize {
-        (self.capacity as usize).saturating_sub(self.busy.buffer.len())
+    /// Room for the application, in bytes: where memory is short up to its limit, and at no time for more than is
+    /// left. Two segments always find room.
+    pub(crate) fn room(&self, memory: &Memory) -> usize {
+        let held = self.busy.buffer.len();
+        let most = self.capacity.min(memory.limit(self.mss)) as usize;
+        let least = (guaranteed(self.mss) as usize).saturating_sub(held);
+        most.saturating_sub(held)
+            .min(memory.most_at_once().max(least))
     }
 
     /// The first data byte in the buffer: our SYN takes one number before it.

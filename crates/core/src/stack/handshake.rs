@@ -66,6 +66,7 @@ impl<O: Observer> Stack<O> {
         segment: &Segment<'_>,
         life: Option<LifeId>,
     ) -> bool {
+        let is_memory_spent = self.is_memory_spent();
         let Some(listener) = self.listeners.get_mut(id) else {
             return true;
         };
@@ -76,6 +77,8 @@ impl<O: Observer> Stack<O> {
             )
         } else if self.syn_queue.len() >= self.cx.config.max_syn_received {
             (DiscardReason::SynQueueFull, RefusalReason::SynQueueFull)
+        } else if is_memory_spent {
+            (DiscardReason::NoMemory, RefusalReason::NoMemory)
         } else {
             return false;
         };

@@ -7,6 +7,7 @@ mod handshake;
 mod holdings;
 mod icmp;
 mod inspect;
+mod memory;
 mod settle;
 mod slotless;
 mod time_wait;
@@ -120,6 +121,7 @@ impl<O: Observer> Stack<O> {
         let syn_queue = SynQueue::new(&config);
         let mut cx = Context::new(config, secrets, observer);
         cx.now = now;
+        cx.memory.weigh(0, cx.config.memory);
         Self {
             cx,
             table: Table::default(),

@@ -20,6 +20,7 @@ impl<O: Observer> Stack<O> {
             return self.free_slot(index);
         }
         connection.rest(&mut self.cx);
+        connection.account(&mut self.cx.memory);
         let deadline = connection.earlier_deadline();
         let emits = !connection.is_ready && connection.may_emit();
         connection.is_ready |= emits;
@@ -35,6 +36,9 @@ impl<O: Observer> Stack<O> {
         if tells {
             self.news
                 .push_back(&mut NewsLinks(&mut self.connections), index);
+        }
+        if self.cx.memory.is_to_be_weighed() {
+            self.weigh();
         }
     }
 
@@ -102,7 +106,11 @@ impl<O: Observer> Stack<O> {
                 .remove(&mut NewsLinks(&mut self.connections), index);
         }
         self.wheel.clear(&mut self.connections, index);
-        self.connections.remove(index);
+        let mut connection = self.connections.remove(index);
+        connection.close_account(&mut self.cx.memory);
+        if self.cx.memory.is_to_be_weighed() {
+            self.weigh();
+        }
         if let Some(listener) = queued_by {
             self.promote_held(listener);
         }
