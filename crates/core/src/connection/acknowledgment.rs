@@ -161,6 +161,7 @@ impl Connection {
         self.history.bytes_acked += u64::from(data);
         if data > 0 {
             self.readiness |= Readiness::WRITABLE;
+            self.send.busy.held_back = false;
             self.recover_or_grow(now, segment.ack, data, data.saturating_sub(known));
         }
         self.arm_retransmission(now);

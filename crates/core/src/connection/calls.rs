@@ -104,7 +104,7 @@ impl Connection {
     /// Whether a write would find room or an error, and whether a connect is over.
     pub(crate) fn is_writable(&self, memory: &Memory) -> bool {
         self.state.as_ref().is_none_or(|state| {
-            state.is_synchronized() && (!state.can_write() || self.send.room(memory) > 0)
+            state.is_synchronized() && (!state.can_write() || self.send.is_writable(memory))
         })
     }
 
@@ -155,6 +155,7 @@ impl Connection {
         }
         let room = self.send.room(&cx.memory);
         if room == 0 && !data.is_empty() {
+            self.send.hold_back();
             return Err(WriteError::WouldBlock);
         }
         let length = room.min(data.len());

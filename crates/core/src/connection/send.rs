@@ -69,6 +69,8 @@ pub(crate) struct SendWork {
     pub(crate) probe: bool,
     /// A segment must be sent now, whatever the congestion window says: fast retransmit, first after a timeout.
     pub(crate) urgent: bool,
+    /// The application would write more and memory is short: the next acknowledgment tells it to try again.
+    pub(crate) held_back: bool,
     /// What is written goes out although the socket is corked: it has waited long enough, or was asked to go.
     pub(crate) uncorked: bool,
 }
@@ -88,6 +90,7 @@ impl SendWork {
             timeouts: 0,
             probe: false,
             urgent: false,
+            held_back: false,
             uncorked: false,
         }
     }
@@ -118,6 +121,7 @@ impl Work for SendWork {
             timeouts,
             probe,
             urgent,
+            held_back,
             uncorked,
         } = self;
         buffer.clear();
@@ -126,7 +130,7 @@ impl Work for SendWork {
         (*inflation, *urgent_ahead, *used) = (0, 0, 0);
         (*used_until, *small_end) = (SeqNumber(0), SeqNumber(0));
         (*duplicate_acks, *timeouts) = (0, 0);
-        (*probe, *urgent, *uncorked) = (false, false, false);
+        (*probe, *urgent, *held_back, *uncorked) = (false, false, false, false);
     }
 
     fn is_done(&self) -> bool {
@@ -220,6 +224,16 @@ impl SendSide {
 
     pub(crate) fn capacity(&self) -> usize {
         self.capacity as usize
+    }
+
+    /// Whether the application should try to write.
+    pub(crate) fn is_writable(&self, memory: &Memory) -> bool {
+        !self.busy.held_back && self.room(memory) > 0
+    }
+
+    /// A write found no room.
+    pub(crate) fn hold_back(&mut self) {
+        self.busy.held_back = self.busy.buffer.len() < self.capacity as usize;
     }
 
     /// Bytes on the heap.

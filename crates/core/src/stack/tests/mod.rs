@@ -15,6 +15,7 @@ mod hostile;
 mod inspect;
 mod limits;
 mod long_paths;
+mod memory;
 mod network;
 mod options;
 mod passive_open;
@@ -289,6 +290,8 @@ impl Harness {
     }
 
     fn transmit(&mut self) {
+        // The account of memory is what a count would find, after whatever a test has done.
+        assert_eq!(self.stack.bytes_held(), self.stack.count_bytes());
         if self.busy {
             return;
         }
