@@ -41,6 +41,7 @@ impl ControlSocket {
             statuses: host.statuses(),
             listeners: host.listeners(),
             counters: host.counters(),
+            memory: host.memory(),
         };
         tokio::spawn(ss::serve(self.listener, snapshot));
         self.bound

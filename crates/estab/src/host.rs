@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use estab_core::observe::Observer;
-use estab_core::{Config, Counters, Instant, ListenerStatus, Secrets, Stack, Status};
+use estab_core::{Config, Counters, Instant, ListenerStatus, MemoryStatus, Secrets, Stack, Status};
 use estab_device::Device;
 
 use crate::driver::Driver;
@@ -68,6 +68,12 @@ impl Host {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.lease.lock().stack.counters().clone()
+    }
+
+    /// How much of the memory budget is used.
+    #[must_use]
+    pub fn memory(&self) -> MemoryStatus {
+        self.lease.lock().stack.memory()
     }
 
     /// The error of the device that ended the host, if one did; every socket gives it, too.

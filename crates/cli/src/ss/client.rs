@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::protocol::{Ask, Line, Request, VERSION};
-use super::record::{Counters, Listener, Socket};
+use super::record::{Counters, Listener, Memory, Socket};
 
 /// What a running estab answers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(crate) sockets: Vec<Socket>,
     /// What happened how often.
     pub(crate) counters: Counters,
+    /// How much memory is used, if it says so.
+    pub(crate) memory: Option<Memory>,
 }
 
 /// Why there is no answer.
@@ -99,6 +101,7 @@ fn read_answer(reader: impl BufRead) -> Result<Answer, AskError> {
             Line::Listener(listener) => answer.listeners.push(listener),
             Line::Socket(socket) => answer.sockets.push(*socket),
             Line::Counters(counters) => answer.counters = counters,
+            Line::Memory(memory) => answer.memory = Some(memory),
             Line::Unknown => {}
             Line::End => return Ok(answer),
         }

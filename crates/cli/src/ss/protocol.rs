@@ -6,6 +6,7 @@
 //! ← {"kind":"listener",…}
 //! ← {"kind":"socket",…}
 //! ← {"kind":"counters",…}
+//! ← {"kind":"memory",…}
 //! ← {"kind":"end"}
 //! ```
 //!
@@ -14,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Counters, Listener, Socket};
+use super::record::{Counters, Listener, Memory, Socket};
 
 /// The version of the protocol.
 pub(super) const VERSION: u32 = 1;
@@ -49,6 +50,8 @@ pub(super) enum Line {
     Socket(Box<Socket>),
     /// The counters.
     Counters(Counters),
+    /// How much memory is used.
+    Memory(Memory),
     /// Instead of an answer.
     Error { message: String },
     /// The last: an answer without it was cut short.

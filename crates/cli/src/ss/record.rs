@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use estab_core::observe::{Cause, Initiator, StateName};
-use estab_core::{CallResult, Instant, LastCall, ListenerStatus, Status, Timer};
+use estab_core::{CallResult, Instant, LastCall, ListenerStatus, MemoryStatus, Status, Timer};
 use serde::{Deserialize, Serialize};
 
 use super::filter::Subject;
@@ -131,6 +131,35 @@ pub(crate) struct Counters {
     pub(crate) refusals: Vec<ReasonRecord>,
     /// RSTs sent.
     pub(crate) resets: Vec<ReasonRecord>,
+}
+
+/// How much of the memory budget is used. In bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    pub(crate) used: u64,
+    /// Nothing if there is no limit.
+    pub(crate) budget: Option<u64>,
+    /// `low`, `pressure` or `high`.
+    pub(crate) level: String,
+    /// Connections that hold data.
+    pub(crate) holders: u64,
+    /// What each of them may hold under pressure.
+    pub(crate) fair_share: u64,
+    /// What each of them may hold each way at any level.
+    pub(crate) guaranteed_share: u64,
+}
+
+impl Memory {
+    pub(crate) fn new(status: &MemoryStatus) -> Self {
+        Self {
+            used: status.used as u64,
+            budget: (status.budget < usize::MAX).then_some(status.budget as u64),
+            level: status.level.name().to_owned(),
+            holders: status.holders as u64,
+            fair_share: status.fair_share as u64,
+            guaranteed_share: status.guaranteed_share as u64,
+        }
+    }
 }
 
 /// A reason that occurred.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use estab_core::{Counters, Instant, ListenerStatus, Status};
+use estab_core::{Counters, Instant, ListenerStatus, MemoryStatus, Status};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::protocol::{Ask, Line, MAX_REQUEST, Request, VERSION};
-use super::record::{self, Listener, Socket};
+use super::record::{self, Listener, Memory, Socket};
 
 /// A stack at one moment.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Snapshot {
     pub(crate) listeners: Vec<ListenerStatus>,
     /// What happened how often.
     pub(crate) counters: Counters,
+    /// How much memory is used.
+    pub(crate) memory: MemoryStatus,
 }
 
 /// Clients answered at once; the others wait.
@@ -105,6 +107,7 @@ fn lines(snapshot: &Snapshot) -> Vec<Line> {
         statuses,
         listeners,
         counters,
+        memory,
     } = snapshot;
     let listeners = listeners
         .iter()
@@ -115,7 +118,11 @@ fn lines(snapshot: &Snapshot) -> Vec<Line> {
     std::iter::once(Line::Estab { version: VERSION })
         .chain(listeners)
         .chain(sockets)
-        .chain([Line::Counters(record::Counters::new(counters)), Line::End])
+        .chain([
+            Line::Counters(record::Counters::new(counters)),
+            Line::Memory(Memory::new(memory)),
+            Line::End,
+        ])
         .collect()
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use estab_core::observe::{Cause, DiscardReason, Initiator, LifeId, ResetReason, StateName};
 use estab_core::{
     Call, CallResult, CongestionState, Counters, FourTuple, Instant, LastCall, ListenerStatus,
-    Outstanding, SeqNumber, Status, Timer, TimerKind,
+    MemoryLevel, MemoryStatus, Outstanding, SeqNumber, Status, Timer, TimerKind,
 };
 
 use super::*;
@@ -134,6 +134,14 @@ fn snapshot() -> Snapshot {
             refused: 0,
         }],
         counters,
+        memory: MemoryStatus {
+            used: 90_000_000,
+            budget: 100_000_000,
+            level: MemoryLevel::High,
+            holders: 1200,
+            fair_share: 40_000,
+            guaranteed_share: 2920,
+        },
     }
 }
 
@@ -248,6 +256,7 @@ fn json_is_an_object_a_line() {
 fn the_summary_tells_totals_and_reasons() {
     let expected = "\
 Total: 4 connections, 1 listener
+Memory: 90,000,000 of 100,000,000 B used: high; a fair share for each of 1,200 is 40,000 B, guaranteed each way are 2,920 B
 
 States
   1  LISTEN
@@ -277,6 +286,8 @@ RSTs sent
         assert_eq!(json["states"]["TIME-WAIT"], 1);
         assert_eq!(json["discards"][0]["reason"], "OutsideWindow");
         assert_eq!(json["counts"]["passive_opens"], 1204);
+        assert_eq!(json["memory"]["budget"], 100_000_000);
+        assert_eq!(json["memory"]["level"], "high");
     });
 }
 
