@@ -54,6 +54,12 @@ pub struct Config {
     /// How many sockets that the stack took from a forgetful application answer its next call with the reason;
     /// beyond, the oldest answer that there is no such socket.
     pub max_reaped: usize,
+    /// Bytes that everything the stack holds may take: slots, entries, tables, buffers, answers that wait. Three
+    /// quarters of it bring pressure, under which connections get fair shares of the rest; at seven eighths new ones
+    /// are refused, and each of those that are there goes on with two segments' worth. These may take it a little
+    /// beyond: see [`Stack::memory`](crate::Stack::memory). 1 GiB, which is two million idle connections; `usize::MAX`
+    /// is no limit.
+    pub memory: usize,
     /// The range of ephemeral ports (RFC 6056 §3.2).
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Times a SYN is sent again before `connect` fails: 6 is 127 s.
@@ -139,6 +145,7 @@ impl Default for Config {
             close_wait_patience: Duration::from_secs(60),
             max_origins: 1_024,
             max_reaped: 1_024,
+            memory: 1 << 30,
             ephemeral_ports: 32_768..=60_999,
             syn_retries: 6,
             syn_ack_retries: 5,

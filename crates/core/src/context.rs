@@ -7,6 +7,7 @@ use core::net::IpAddr;
 
 use crate::connection::{Exit, Spare};
 use crate::counters::Counters;
+use crate::memory::Memory;
 use crate::observe::{
     Cause, Direction, Discard, DiscardReason, LifeId, Observer, Refusal, RefusalReason,
     ResetReason, ResetSent, Seen, StateName, Transition,
@@ -30,6 +31,16 @@ pub(crate) enum Reply {
     },
 }
 
+impl Reply {
+    fn bytes_held(&self) -> usize {
+        let request = match self {
+            Self::Segment(..) => 0,
+            Self::Echo { request, .. } => request.len(),
+        };
+        size_of::<Self>() + request
+    }
+}
+
 /// Answers that an empty queue may have room for.
 const FEW_REPLIES: usize = 64;
 
@@ -42,6 +53,8 @@ pub(crate) struct Context<O> {
     pub(crate) observer: O,
     pub(crate) counters: Counters,
     replies: VecDeque<Reply>,
+    reply_bytes: usize,
+    pub(crate) memory: Memory,
     challenges: ChallengeBudget,
     pub(crate) spares: Spare,
     /// Who has just left its state, and how.
@@ -61,6 +74,8 @@ impl<O: Observer> Context<O> {
             observer,
             counters: Counters::default(),
             replies: VecDeque::new(),
+            reply_bytes: 0,
+            memory: Memory::default(),
             challenges: ChallengeBudget::default(),
             spares: Spare::new(),
             exit: None,
@@ -171,21 +186,31 @@ impl<O: Observer> Context<O> {
         self.observer.seen(&event);
     }
 
-    /// Queues an answer. When too many wait it is not sent, and counted.
+    /// Queues an answer. When too many wait, or memory is spent on an echo, it is not sent, and counted.
     pub(crate) fn reply(&mut self, reply: Reply) {
+        let (tuple, life) = match &reply {
+            Reply::Segment(segment, life, ..) => (Some(segment.tuple), *life),
+            Reply::Echo { .. } => (None, None),
+        };
         if self.replies.len() >= self.config.max_replies {
-            let (tuple, life) = match &reply {
-                Reply::Segment(segment, life, ..) => (Some(segment.tuple), *life),
-                Reply::Echo { .. } => (None, None),
-            };
-            self.discard(tuple, life, DiscardReason::ReplyQueueFull);
-            return;
+            return self.discard(tuple, life, DiscardReason::ReplyQueueFull);
         }
+        let bytes = reply.bytes_held();
+        if bytes > size_of::<Reply>() && self.memory.left() < self.reply_bytes + bytes {
+            return self.discard(tuple, life, DiscardReason::NoMemory);
+        }
+        self.reply_bytes += bytes;
         self.replies.push_back(reply);
+    }
+
+    /// Bytes that waiting answers take.
+    pub(crate) fn reply_bytes(&self) -> usize {
+        self.reply_bytes
     }
 
     pub(crate) fn pop_reply(&mut self) -> Option<Reply> {
         let reply = self.replies.pop_front();
+        self.reply_bytes -= reply.as_ref().map_or(0, Reply::bytes_held);
         if self.replies.is_empty() && self.replies.capacity() > FEW_REPLIES {
             self.replies = VecDeque::new();
         }

@@ -37,6 +37,12 @@ pub struct Counters {
     pub tcp_ack_skipped_challenge: u64,
     /// Segments held out of order.
     pub tcp_ofo_queue: u64,
+    /// Times that memory came under pressure.
+    pub tcp_memory_pressures: u64,
+    /// Segments in order that were discarded because memory was spent.
+    pub tcp_rcv_q_drop: u64,
+    /// Segments out of order that were discarded because memory was short.
+    pub tcp_ofo_drop: u64,
     /// SYN-ACKs sent again.
     pub tcp_synack_retrans: u64,
     /// SYN cookies sent.
@@ -94,6 +100,9 @@ impl Default for Counters {
             tcp_challenge_ack: 0,
             tcp_ack_skipped_challenge: 0,
             tcp_ofo_queue: 0,
+            tcp_memory_pressures: 0,
+            tcp_rcv_q_drop: 0,
+            tcp_ofo_drop: 0,
             tcp_synack_retrans: 0,
             syncookies_sent: 0,
             syncookies_recv: 0,

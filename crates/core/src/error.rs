@@ -56,6 +56,9 @@ pub enum ConnectError {
     /// The limit of connections is reached.
     #[error("no connection slot is left")]
     LimitReached,
+    /// So much of [`Config::memory`](crate::Config::memory) is used that no connection may begin.
+    #[error("the memory budget is spent")]
+    NoMemory,
 }
 
 /// What holds the ephemeral ports from one address towards one peer.

@@ -26,6 +26,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod list;
+mod memory;
 pub mod observe;
 mod origins;
 mod secrets;
@@ -47,6 +48,7 @@ pub use connection::{
     Status, Timer, TimerKind,
 };
 pub use counters::Counters;
+pub use memory::{MemoryLevel, MemoryStatus};
 pub use origins::{Before, Origin, OriginStatus};
 pub use secrets::Secrets;
 pub use segment::{Flags, Options, SackBlock, SackBlocks, Segment, Timestamps};

@@ -1,10 +1,10 @@
 //! What a connection costs, counted at the allocator, everything included: its slot or entry, its place in the hash
 //! table where that has just doubled, and the chunks' headers.
 
+use core::time::Duration;
 use std::alloc::System;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use estab_core::observe::Silent;
 use estab_core::{

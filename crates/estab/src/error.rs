@@ -62,7 +62,7 @@ impl Error {
                 }
                 ConnectError::Unreachable => ErrorKind::NetworkUnreachable,
                 ConnectError::AddressInUse => ErrorKind::AddrInUse,
-                ConnectError::LimitReached => ErrorKind::OutOfMemory,
+                ConnectError::LimitReached | ConnectError::NoMemory => ErrorKind::OutOfMemory,
             },
             Self::ListenerClosed | Self::HostShutDown => ErrorKind::ConnectionAborted,
             // Never `WouldBlock`, which would be taken for a reason to wait.

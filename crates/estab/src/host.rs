@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use estab_core::observe::Observer;
-use estab_core::{Config, Counters, Instant, ListenerStatus, OriginStatus, Secrets, Stack, Status};
+use estab_core::{
+    Config, Counters, Instant, ListenerStatus, MemoryStatus, OriginStatus, Secrets, Stack, Status,
+};
 use estab_device::Device;
 
 use crate::driver::Driver;
@@ -82,6 +84,12 @@ impl Host {
     #[must_use]
     pub fn metrics(&self) -> String {
         crate::metrics::text(&self.origins())
+    }
+
+    /// How much of the memory budget is used.
+    #[must_use]
+    pub fn memory(&self) -> MemoryStatus {
+        self.lease.lock().stack.memory()
     }
 
     /// The error of the device that ended the host, if one did; every socket gives it, too.

@@ -56,8 +56,8 @@ pub use error::Error;
 pub use estab_core::observe;
 pub use estab_core::{
     AcceptPolicy, Algorithm, Before, Call, CallResult, CloseWaitPolicy, Config, Counters,
-    FourTuple, Instant, KeepAlive, LastCall, ListenerStatus, OriginStatus, RtoBounds, Secrets,
-    SocketOptions, Status, SynCookies, Timer, TimerKind,
+    FourTuple, Instant, KeepAlive, LastCall, ListenerStatus, MemoryLevel, MemoryStatus,
+    OriginStatus, RtoBounds, Secrets, SocketOptions, Status, SynCookies, Timer, TimerKind,
 };
 pub use estab_device as device;
 pub use graceful::{CloseEnd, GracefulClose};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::lives::units::thousands;
 use estab::control::client::Answer;
-use estab::control::record::{Counters, ReasonRecord};
+use estab::control::record::{Counters, Memory, ReasonRecord};
 
 /// How many sockets are in a state.
 type Total = (StateName, u64);
@@ -46,6 +46,7 @@ pub(super) fn json(answer: &Answer) -> String {
         kind: &'static str,
         states: std::collections::BTreeMap<&'static str, u64>,
         orphans: u64,
+        memory: Option<&'a Memory>,
         #[serde(flatten)]
         counters: &'a Counters,
     }
@@ -56,6 +57,7 @@ pub(super) fn json(answer: &Answer) -> String {
             .map(|(state, count)| (state.rfc(), count))
             .collect(),
         orphans: orphans(answer),
+        memory: answer.memory.as_ref(),
         counters: &answer.counters,
     };
     let mut line = serde_json::to_string(&summary).expect("all keys are strings");
@@ -82,6 +84,9 @@ pub(super) fn text(answer: &Answer) -> String {
         crate::lives::units::count(answer.sockets.len() as u64, "connection"),
         crate::lives::units::count(answer.listeners.len() as u64, "listener"),
     );
+    if let Some(memory) = &answer.memory {
+        write_memory(&mut text, memory);
+    }
     let states = totals(answer).into_iter();
     let counts = counts.iter().map(|(name, count)| (name.as_str(), *count));
     write_counts(
@@ -94,6 +99,32 @@ pub(super) fn text(answer: &Answer) -> String {
     write_reasons(&mut text, "Refused", refusals);
     write_reasons(&mut text, "RSTs sent", resets);
     text
+}
+
+fn write_memory(text: &mut String, memory: &Memory) {
+    let used = thousands(memory.used);
+    let _ = match memory.budget {
+        Some(budget) => write!(text, "Memory: {used} of {} B used", thousands(budget)),
+        None => write!(text, "Memory: {used} B used, without limit"),
+    };
+    let _ = if memory.level == "low" {
+        writeln!(text)
+    } else {
+        let Memory {
+            level,
+            holders,
+            fair_share,
+            guaranteed_share,
+            ..
+        } = memory;
+        writeln!(
+            text,
+            ": {level}; a fair share for each of {} is {} B, guaranteed each way are {} B",
+            thousands(*holders),
+            thousands(*fair_share),
+            thousands(*guaranteed_share),
+        )
+    };
 }
 
 fn write_counts<'a>(text: &mut String, title: &str, counts: impl Iterator<Item = (&'a str, u64)>) {

@@ -9,7 +9,7 @@ use estab_core::observe::{
 };
 use estab_core::{
     AcceptPolicy, Call, CallResult, CongestionState, Counters, FourTuple, Instant, LastCall,
-    ListenerStatus, Outstanding, SeqNumber, Status, Timer, TimerKind,
+    ListenerStatus, MemoryLevel, MemoryStatus, Outstanding, SeqNumber, Status, Timer, TimerKind,
 };
 
 use estab::control::server::{Snapshot, bind, serve};
@@ -155,6 +155,14 @@ fn snapshot() -> Snapshot {
         origins: Vec::new(),
         slots: 4,
         config: estab::Config::default(),
+        memory: MemoryStatus {
+            used: 90_000_000,
+            budget: 100_000_000,
+            level: MemoryLevel::High,
+            holders: 1200,
+            fair_share: 40_000,
+            guaranteed_share: 2920,
+        },
     }
 }
 
@@ -312,6 +320,7 @@ fn json_is_an_object_a_line() {
 fn the_summary_tells_totals_and_reasons() {
     let expected = "\
 Total: 4 connections, 1 listener
+Memory: 90,000,000 of 100,000,000 B used: high; a fair share for each of 1,200 is 40,000 B, guaranteed each way are 2,920 B
 
 States
   1  LISTEN
@@ -342,6 +351,8 @@ RSTs sent
         assert_eq!(json["orphans"], 0);
         assert_eq!(json["discards"][0]["reason"], "OutsideWindow");
         assert_eq!(json["counts"]["passive_opens"], 1204);
+        assert_eq!(json["memory"]["budget"], 100_000_000);
+        assert_eq!(json["memory"]["level"], "high");
     });
 }
 

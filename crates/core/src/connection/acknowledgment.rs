@@ -163,6 +163,7 @@ impl Connection {
             self.readiness |= Readiness::WRITABLE;
             let acknowledged = self.is_acknowledged();
             self.readiness.set(Readiness::ACKNOWLEDGED, acknowledged);
+            self.send.busy.held_back = false;
             self.recover_or_grow(now, segment.ack, data, data.saturating_sub(known));
         }
         self.arm_retransmission(now);

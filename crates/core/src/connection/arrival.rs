@@ -333,6 +333,15 @@ impl Connection {
             return;
         };
         let in_order = seq == rcv.nxt;
+        if self.receive.lacks_memory(&cx.memory, in_order, data.len()) {
+            if in_order {
+                cx.counters.tcp_rcv_q_drop += 1;
+            } else {
+                cx.counters.tcp_ofo_drop += 1;
+            }
+            self.receive.owe_ack_now();
+            return self.discard(cx, DiscardReason::NoMemory);
+        }
         self.receive.busy.begin(&mut cx.spares.receive);
         match self.receive.take(rcv, seq, data) {
             None => self.discard(cx, DiscardReason::ReassemblyFull),

@@ -4,10 +4,11 @@ use super::compact::CompactOptions;
 use super::history::PastCall;
 use super::state::State;
 use super::{Call, CallResult, Connection, Owner};
+use crate::SocketOptions;
 use crate::context::Context;
 use crate::error::{ReadError, ShutdownError, WriteError};
+use crate::memory::Memory;
 use crate::observe::{Cause, Observer, ResetReason};
-use crate::{Instant, SocketOptions};
 
 /// Which direction an application gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Connection {
             self.history.end_of_file_delivered = true;
         }
         if result.is_ok_and(|length| length > 0) {
-            self.offer_larger_window();
+            self.offer_larger_window(cx);
         }
         self.remember_read(cx, Call::Read, &result);
         result
@@ -121,20 +122,21 @@ impl Connection {
     }
 
     /// Whether a write would find room or an error, and whether a connect is over.
-    pub(crate) fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self, memory: &Memory) -> bool {
         self.state.as_ref().is_none_or(|state| {
-            state.is_synchronized() && (!state.can_write() || self.send.room() > 0)
+            state.is_synchronized() && (!state.can_write() || self.send.is_writable(memory))
         })
     }
 
     /// The application has made room: the peer may have to hear of it (RFC 9293 §3.8.6.2.2).
-    fn offer_larger_window(&mut self) {
+    fn offer_larger_window<O: Observer>(&mut self, cx: &Context<O>) {
+        let limit = self.receive.limit(&cx.memory);
         let wanted = self.state.as_ref().is_some_and(|state| {
             state.is_synchronized()
                 && state.can_receive()
                 && state
                     .rcv()
-                    .is_some_and(|rcv| self.receive.wants_window_update(rcv))
+                    .is_some_and(|rcv| self.receive.wants_window_update(rcv, limit))
         });
         if wanted {
             self.receive.owe_ack_now();
@@ -171,8 +173,9 @@ impl Connection {
         if !state.can_write() {
             return Err(WriteError::Closed);
         }
-        let room = self.send.room();
+        let room = self.send.room(&cx.memory);
         if room == 0 && !data.is_empty() {
+            self.send.hold_back();
             return Err(WriteError::WouldBlock);
         }
         let length = room.min(data.len());
@@ -281,7 +284,7 @@ impl Connection {
     }
 
     /// Changes the options. A smaller receive buffer takes effect as the application reads.
-    pub(crate) fn set_options(&mut self, now: Instant, options: SocketOptions) {
+    pub(crate) fn set_options<O: Observer>(&mut self, cx: &Context<O>, options: SocketOptions) {
         let options = options.clamped();
         let has_more_room = self.receive.capacity() < options.receive_buffer;
         self.send.set_capacity(options.send_buffer);
@@ -299,9 +302,9 @@ impl Connection {
         }
         if self.state.as_ref().is_some_and(State::is_synchronized) {
             self.keep_alive_probes = 0;
-            self.arm_keep_alive(now);
+            self.arm_keep_alive(cx.now);
             if has_more_room {
-                self.offer_larger_window();
+                self.offer_larger_window(cx);
             }
         }
     }

@@ -179,6 +179,9 @@ pub(crate) trait Work: Clone + fmt::Debug + 'static {
     /// Whether it may be forgotten.
     fn is_done(&self) -> bool;
 
+    /// Bytes on the heap.
+    fn bytes_held(&self) -> usize;
+
     /// As new, but for what little memory its parts hold.
     fn renew(&mut self);
 }
@@ -229,9 +232,10 @@ impl<T: Work> Lazy<T> {
         self.0.as_ref().is_some_and(|work| work.is_done())
     }
 
-    /// Bytes it takes itself.
+    /// Bytes it takes: itself, and what it holds.
     pub(crate) fn bytes_held(&self) -> usize {
-        self.0.as_ref().map_or(0, |_| size_of::<T>())
+        let bytes = |work: &T| size_of::<T>() + work.bytes_held();
+        self.0.as_deref().map_or(0, bytes)
     }
 }
 

@@ -196,7 +196,7 @@ impl Connection {
         (offset, length): (usize, usize),
         retransmission: bool,
     ) {
-        let wnd = self.window_field(flags);
+        let wnd = self.window_field(cx, flags);
         let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
         let options = self.segment_options(cx, flags, length);
         let urgent = self
@@ -245,7 +245,7 @@ impl Connection {
     }
 
     /// The window field: never scaled on a SYN (RFC 7323 §2.2).
-    fn window_field(&mut self, flags: Flags) -> u16 {
+    fn window_field<O: Observer>(&mut self, cx: &Context<O>, flags: Flags) -> u16 {
         if flags.contains(Flags::SYN) {
             return u16::try_from(self.receive.capacity()).unwrap_or(u16::MAX);
         }
@@ -258,7 +258,7 @@ impl Connection {
             return 0;
         };
         match state.rcv_mut() {
-            Some(rcv) => receive.offer_window(rcv),
+            Some(rcv) => receive.offer_window(rcv, receive.limit(&cx.memory)),
             None => 0,
         }
     }
@@ -311,7 +311,7 @@ impl Connection {
         let seq = self.state().snd_nxt() - 1;
         let ack = self.state().rcv().map_or(SeqNumber(0), |rcv| rcv.nxt);
         let mut segment = bare_segment(self.tuple, seq, ack, Flags::ACK);
-        segment.wnd = self.window_field(Flags::ACK);
+        segment.wnd = self.window_field(cx, Flags::ACK);
         segment.options = self.segment_options(cx, Flags::ACK, 0);
         self.history.count_departure(0, false);
         let treatment = self.treatment(&cx.config);

@@ -32,6 +32,7 @@ use bitflags::bitflags;
 
 use crate::context::{Context, bare_segment};
 use crate::list::Links;
+use crate::memory::Memory;
 use crate::observe::{
     Cause, DiscardReason, LifeId, NetworkError, Observer, ResetReason, StateName,
 };
@@ -165,6 +166,8 @@ pub(crate) struct Connection {
     pub(crate) owner: Owner,
     history: History,
     challenged: Challenged,
+    /// Bytes on the heap, as last accounted.
+    accounted: u32,
     /// What became ready and was not yet told.
     pub(crate) readiness: Readiness,
     pub(crate) ready_links: Links,
@@ -253,6 +256,21 @@ impl Connection {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.state.is_none()
+    }
+
+    /// Brings the account of memory up to date.
+    pub(crate) fn account(&mut self, memory: &mut Memory) {
+        let held = u32::try_from(self.buffered()).unwrap_or(u32::MAX);
+        if held != self.accounted {
+            memory.change(self.accounted, held);
+            self.accounted = held;
+        }
+    }
+
+    /// The slot is given up: the account is closed.
+    pub(crate) fn close_account(&mut self, memory: &mut Memory) {
+        memory.change(self.accounted, 0);
+        self.accounted = 0;
     }
 
     /// Bytes on the heap: data both ways, and what is remembered of segments in flight.

@@ -150,6 +150,7 @@ impl Connection {
             owner,
             history: History::new(cx.now),
             challenged: Challenged::default(),
+            accounted: 0,
             readiness: Readiness::default(),
             ready_links: Links::default(),
             owner_links: Links::default(),

@@ -21,11 +21,16 @@ pub(crate) struct Reassembly {
     /// In order, with a hole before each.
     blocks: Vec<Block>,
     bytes: u32,
+    /// Bytes of memory that the blocks' data takes.
+    memory: u32,
     /// Counts the segments inserted.
     segments: u32,
 }
 
 const _: () = assert!(size_of::<Reassembly>() <= 48);
+
+/// What an allocator needs for itself with each allocation.
+const ALLOCATION: u32 = 16;
 
 #[derive(Clone, Debug, Default)]
 struct Block {
@@ -41,6 +46,7 @@ impl Reassembly {
         Self {
             blocks: Vec::new(),
             bytes: 0,
+            memory: 0,
             segments: 0,
         }
     }
@@ -48,6 +54,11 @@ impl Reassembly {
     /// How many bytes are held.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes as usize
+    }
+
+    /// Bytes of memory it takes: a byte alone takes a block of its own, and a place in the allocator.
+    pub(crate) fn bytes_held(&self) -> usize {
+        self.blocks.capacity() * size_of::<Block>() + self.memory as usize
     }
 
     /// Whether nothing is held.
@@ -79,12 +90,17 @@ impl Reassembly {
             return Err(Full);
         }
         self.segments = self.segments.wrapping_add(1);
+        let before = self.blocks[first..past]
+            .iter()
+            .map(Block::memory)
+            .sum::<u32>();
         let added = if first == past {
             self.blocks.insert(first, Block::new(seq, data));
             data.len()
         } else {
             self.join(first, past, seq, data)
         };
+        self.memory = self.memory - before + self.blocks[first].memory();
         self.blocks[first].touched = self.segments;
         self.bytes += added as u32;
         Ok(added)
@@ -106,6 +122,7 @@ impl Reassembly {
         {
             let block = self.blocks.remove(0);
             self.bytes -= block.len();
+            self.memory -= block.memory();
             if next.precedes(block.end()) {
                 block.hand_over((next - block.start) as usize, &mut sink);
                 next = block.end();
@@ -190,6 +207,11 @@ impl Block {
 
     fn end(&self) -> SeqNumber {
         self.start + self.len()
+    }
+
+    /// Bytes of memory that its data takes.
+    fn memory(&self) -> u32 {
+        ALLOCATION + self.data.capacity() as u32
     }
 
     fn sack(&self) -> SackBlock {
@@ -388,6 +410,7 @@ mod tests {
                 let blocks = held.blocks.iter().map(|b| (b.start - BASE, b.end() - BASE));
                 prop_assert_eq!(blocks.collect::<Vec<_>>(), runs(&model));
                 prop_assert_eq!(held.bytes(), model.len());
+                prop_assert_eq!(held.memory, held.blocks.iter().map(Block::memory).sum::<u32>());
                 prop_assert_eq!(held.is_empty(), model.is_empty());
             }
         }

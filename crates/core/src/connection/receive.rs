@@ -6,6 +6,7 @@ use super::reassembly::Reassembly;
 use super::send::DEFAULT_MSS;
 use super::state::Rcv;
 use crate::buffer::ByteQueue;
+use crate::memory::{Memory, MemoryLevel, guaranteed};
 use crate::{SackBlock, SackBlocks, SeqNumber};
 
 /// Out-of-order blocks held for one connection.
@@ -58,6 +59,10 @@ impl Work for ReceiveWork {
 
     fn fresh() -> Self {
         Self::new()
+    }
+
+    fn bytes_held(&self) -> usize {
+        self.buffer.capacity() + self.reassembly.bytes_held()
     }
 
     fn renew(&mut self) {
@@ -134,10 +139,7 @@ impl ReceiveSide {
 
     /// Bytes on the heap.
     pub(crate) fn bytes_held(&self) -> usize {
-        let ReceiveWork {
-            buffer, reassembly, ..
-        } = &*self.busy;
-        self.busy.bytes_held() + buffer.capacity() + reassembly.bytes()
+        self.busy.bytes_held()
     }
 
     /// Bytes held out of order.
@@ -238,16 +240,33 @@ impl ReceiveSide {
         }
     }
 
-    /// What the buffer has room for.
-    fn free(&self) -> u32 {
+    /// What the buffer has room for, where memory allows no more than `limit`.
+    fn free(&self, limit: u32) -> u32 {
         // More than the capacity waits when it was made smaller.
         let used = u32::try_from(self.busy.buffer.len()).unwrap_or(u32::MAX);
-        self.capacity.saturating_sub(used)
+        self.capacity.min(limit).saturating_sub(used)
+    }
+
+    /// Whether memory is too short to take `length` more bytes. In order, a couple of segments always find room.
+    pub(crate) fn lacks_memory(&self, memory: &Memory, in_order: bool, length: usize) -> bool {
+        match memory.level() {
+            MemoryLevel::Low => false,
+            level if in_order => {
+                level == MemoryLevel::High
+                    && self.busy.buffer.len() >= guaranteed(self.mss) as usize
+            }
+            _ => self.bytes_held() + length > memory.limit(self.mss) as usize,
+        }
+    }
+
+    /// How far memory lets the buffer grow.
+    pub(crate) fn limit(&self, memory: &Memory) -> u32 {
+        memory.limit(self.mss)
     }
 
     /// How far the window's right edge could be moved now.
-    fn growth(&self, rcv: &Rcv) -> u32 {
-        self.free().saturating_sub(rcv.wnd)
+    fn growth(&self, rcv: &Rcv, limit: u32) -> u32 {
+        self.free(limit).saturating_sub(rcv.wnd)
     }
 
     /// The least window worth offering, and the least step worth a segment of its own: half the buffer or a full
@@ -260,9 +279,11 @@ impl ReceiveSide {
     /// answers the field for the header. It is all the room there is, as in Linux and FreeBSD, but no silly
     /// one: "the receiver should not advance the window" by less than a segment (§3.8.6.2.2, MUST-39) unless a
     /// segment fits into it anyway.
-    pub(crate) fn offer_window(&self, rcv: &mut Rcv) -> u16 {
-        if self.free() >= self.least_step() {
-            rcv.wnd += self.growth(rcv);
+    ///
+    /// Where memory is short no more than `limit` may wait: the window then grows no further.
+    pub(crate) fn offer_window(&self, rcv: &mut Rcv, limit: u32) -> u16 {
+        if self.free(limit) >= self.least_step() {
+            rcv.wnd += self.growth(rcv, limit);
         }
         // Rounding up keeps the right edge where it was; the buffer bears the few bytes more.
         let unit = 1_u32 << self.shift;
@@ -272,11 +293,11 @@ impl ReceiveSide {
     }
 
     /// After the application has read: whether the peer should hear of the larger window by itself.
-    pub(crate) fn wants_window_update(&self, rcv: &Rcv) -> bool {
+    pub(crate) fn wants_window_update(&self, rcv: &Rcv, limit: u32) -> bool {
         // No further than the field can say, scaled (RFC 7323 §2.2): without scaling the buffer may be larger.
         let most = u32::from(u16::MAX) << self.shift;
-        let growth = self.growth(rcv).min(most.saturating_sub(rcv.wnd));
-        let half = self.capacity.min(most) / 2;
+        let growth = self.growth(rcv, limit).min(most.saturating_sub(rcv.wnd));
+        let half = self.capacity.min(most).min(limit) / 2;
         growth >= half || (rcv.wnd < 2 * u32::from(self.mss) && growth >= self.least_step())
     }
 

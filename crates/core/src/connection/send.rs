@@ -10,6 +10,7 @@ use super::{CongestionState, Outstanding};
 use crate::buffer::ByteQueue;
 use crate::config::{Config, SocketOptions};
 use crate::congestion::{Congestion, CongestionControl};
+use crate::memory::{Memory, guaranteed};
 use crate::{Instant, SeqNumber};
 
 /// Loss recovery (RFC 6582 §3.2, RFC 5681 §3.1).
@@ -68,6 +69,8 @@ pub(crate) struct SendWork {
     pub(crate) probe: bool,
     /// A segment must be sent now, whatever the congestion window says: fast retransmit, first after a timeout.
     pub(crate) urgent: bool,
+    /// The application would write more and memory is short: the next acknowledgment tells it to try again.
+    pub(crate) held_back: bool,
     /// What is written goes out although the socket is corked: it has waited long enough, or was asked to go.
     pub(crate) uncorked: bool,
 }
@@ -87,6 +90,7 @@ impl SendWork {
             timeouts: 0,
             probe: false,
             urgent: false,
+            held_back: false,
             uncorked: false,
         }
     }
@@ -97,6 +101,10 @@ impl Work for SendWork {
 
     fn fresh() -> Self {
         Self::new()
+    }
+
+    fn bytes_held(&self) -> usize {
+        self.buffer.capacity() + self.queue.bytes_held()
     }
 
     fn renew(&mut self) {
@@ -113,6 +121,7 @@ impl Work for SendWork {
             timeouts,
             probe,
             urgent,
+            held_back,
             uncorked,
         } = self;
         buffer.clear();
@@ -121,7 +130,7 @@ impl Work for SendWork {
         (*inflation, *urgent_ahead, *used) = (0, 0, 0);
         (*used_until, *small_end) = (SeqNumber(0), SeqNumber(0));
         (*duplicate_acks, *timeouts) = (0, 0);
-        (*probe, *urgent, *uncorked) = (false, false, false);
+        (*probe, *urgent, *held_back, *uncorked) = (false, false, false, false);
     }
 
     fn is_done(&self) -> bool {
@@ -217,17 +226,29 @@ impl SendSide {
         self.capacity as usize
     }
 
-    /// Bytes on the heap.
-    pub(crate) fn bytes_held(&self) -> usize {
-        self.busy.bytes_held()
-            + self.busy.buffer.capacity()
-            + self.busy.queue.bytes_held()
-            + self.congestion.bytes_held()
+    /// Whether the application should try to write.
+    pub(crate) fn is_writable(&self, memory: &Memory) -> bool {
+        !self.busy.held_back && self.room(memory) > 0
     }
 
-    /// Room for the application, in bytes.
-    pub(crate) fn room(&self) -> usize {
-        (self.capacity as usize).saturating_sub(self.busy.buffer.len())
+    /// A write found no room.
+    pub(crate) fn hold_back(&mut self) {
+        self.busy.held_back = self.busy.buffer.len() < self.capacity as usize;
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes_held(&self) -> usize {
+        self.busy.bytes_held() + self.congestion.bytes_held()
+    }
+
+    /// Room for the application, in bytes: where memory is short up to its limit, and at no time for more than is
+    /// left. Two segments always find room.
+    pub(crate) fn room(&self, memory: &Memory) -> usize {
+        let held = self.busy.buffer.len();
+        let most = self.capacity.min(memory.limit(self.mss)) as usize;
+        let least = (guaranteed(self.mss) as usize).saturating_sub(held);
+        most.saturating_sub(held)
+            .min(memory.most_at_once().max(least))
     }
 
     /// The first data byte in the buffer: our SYN takes one number before it.

@@ -211,12 +211,6 @@ impl SynReceived {
         early.map(core::mem::take).unwrap_or_default()
     }
 
-    /// Bytes that the entry takes.
-    pub(crate) fn bytes_held(&self) -> usize {
-        let rare = |rare: &Rare| size_of::<Rare>() + rare.early.capacity();
-        size_of::<Self>() + self.rare.as_deref().map_or(0, rare)
-    }
-
     /// The handshake is done, and the child waits for a place in the accept queue.
     pub(crate) fn is_held(&self) -> bool {
         self.held

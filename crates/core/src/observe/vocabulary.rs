@@ -200,6 +200,7 @@ vocabulary! {
         SynQueueFull: "the SYN queue is full", "RFC 4987 §2";
         AcceptQueueFull: "the listener's accept queue is full", "RFC 9293 §3.10.1";
         ReplyQueueFull: "too many answers wait to be sent", "RFC 5961 §10";
+        NoMemory: "the memory budget is spent, and who sent this has its share", "RFC 9293 §3.8.6";
     }
 }
 
@@ -209,6 +210,7 @@ vocabulary! {
         SynQueueFull: "the SYN queue is full", "RFC 4987 §2";
         AcceptQueueFull: "the listener's accept queue is full", "RFC 9293 §3.10.1";
         ConnectionLimit: "no connection slot is left", "RFC 9293 §3.10.1";
+        NoMemory: "the memory budget is spent", "RFC 9293 §3.10.1";
         TimeWaitLimit: "the TIME-WAIT table is full", "RFC 9293 §3.6.1";
         PortsExhausted: "no ephemeral port is free", "RFC 6056 §3.3";
         AddressInUse: "the address is in use", "RFC 9293 §3.10.1";

@@ -39,12 +39,19 @@ impl<O: Observer> Stack<O> {
         segment: &Segment<'_>,
         old: Option<LifeId>,
     ) -> Admission {
+        let is_memory_spent = self.is_memory_spent();
         let Some(listener) = self.listeners.get(id) else {
             return Admission::Refused;
         };
         let (tuple, mode) = (segment.tuple, self.cx.config.syn_cookies);
         if listener.is_full() && listener.policy == AcceptPolicy::Hold {
             self.overflow(id, tuple, old);
+            return Admission::Refused;
+        }
+        if is_memory_spent {
+            self.cx.counters.listen_drops += 1;
+            self.cx.discard(Some(tuple), old, DiscardReason::NoMemory);
+            self.refuse_at(id, tuple, RefusalReason::NoMemory);
             return Admission::Refused;
         }
         let has_room = self.has_syn_room(listener, old.is_some());

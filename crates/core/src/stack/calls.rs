@@ -279,6 +279,10 @@ impl<O: Observer> Stack<O> {
             self.cx.refuse(Some(tuple), RefusalReason::ConnectionLimit);
             return Err(ConnectError::LimitReached);
         }
+        if self.is_memory_spent() {
+            self.cx.refuse(Some(tuple), RefusalReason::NoMemory);
+            return Err(ConnectError::NoMemory);
+        }
         let life = self.cx.next_life();
         let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
         let (hash, holder) = self.find(&tuple);
@@ -611,7 +615,7 @@ impl<O: Observer> Stack<O> {
         options: SocketOptions,
     ) -> Result<(), UnknownSocket> {
         self.with(now, id, |connection, cx| {
-            connection.set_options(cx.now, options);
+            connection.set_options(cx, options);
             Ok(())
         })
     }
@@ -645,7 +649,10 @@ impl<O: Observer> Stack<O> {
         };
         let mut readiness = crate::Readiness::empty();
         readiness.set(crate::Readiness::READABLE, connection.is_readable());
-        readiness.set(crate::Readiness::WRITABLE, connection.is_writable());
+        readiness.set(
+            crate::Readiness::WRITABLE,
+            connection.is_writable(&self.cx.memory),
+        );
         readiness.set(crate::Readiness::URGENT, connection.urgent().is_some());
         let acknowledged = connection.is_acknowledged();
         readiness.set(crate::Readiness::ACKNOWLEDGED, acknowledged);

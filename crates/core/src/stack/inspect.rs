@@ -4,8 +4,7 @@
 use core::fmt;
 
 use super::Stack;
-use crate::connection::Connection;
-use crate::demux::{SynReceived, TimeWait};
+use crate::demux::TimeWait;
 use crate::observe::Observer;
 
 impl<O: Observer> Stack<O> {
@@ -45,20 +44,5 @@ impl<O: Observer> Stack<O> {
             writeln!(out, "{:?}", self.cookies)?;
         }
         Ok(())
-    }
-
-    /// Bytes that connections in every state take: their entries, what hangs on these, and their places in the table.
-    /// Room that the allocator or a table keeps in reserve is not counted.
-    pub fn bytes_held(&self) -> usize {
-        let slots = self.connections.iter().map(|(_, slot)| slot.bytes_held());
-        let half_open = self.syn_queue.iter().map(SynReceived::bytes_held);
-        let time_wait = self.time_wait.len() * size_of::<TimeWait>();
-        slots.chain(half_open).sum::<usize>() + time_wait + self.table.bytes_held()
-    }
-}
-
-impl Connection {
-    fn bytes_held(&self) -> usize {
-        size_of::<Self>() + self.buffered()
     }
 }

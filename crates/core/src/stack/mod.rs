@@ -10,6 +10,7 @@ mod handshake;
 mod holdings;
 mod icmp;
 mod inspect;
+mod memory;
 mod neglect;
 mod ports;
 mod settle;
@@ -139,6 +140,7 @@ impl<O: Observer> Stack<O> {
         let origins = Origins::new(hash, config.max_origins, now);
         let mut cx = Context::new(config, secrets, observer);
         cx.now = now;
+        cx.memory.weigh(0, cx.config.memory);
         Self {
             cx,
             table: Table::default(),

@@ -24,6 +24,7 @@ impl<O: Observer> Stack<O> {
             return self.free_slot(index);
         }
         connection.rest(&mut self.cx);
+        connection.account(&mut self.cx.memory);
         let deadline = connection.earlier_deadline();
         let emits = !connection.is_ready && connection.may_emit();
         connection.is_ready |= emits;
@@ -42,6 +43,9 @@ impl<O: Observer> Stack<O> {
         }
         if self.neglected.len() > self.cx.config.close_wait.most() {
             self.cap_neglected();
+        }
+        if self.cx.memory.is_to_be_weighed() {
+            self.weigh();
         }
     }
 
@@ -115,7 +119,11 @@ impl<O: Observer> Stack<O> {
                 .remove(&mut NewsLinks(&mut self.connections), index);
         }
         self.wheel.clear(&mut self.connections, index);
-        self.connections.remove(index);
+        let mut connection = self.connections.remove(index);
+        connection.close_account(&mut self.cx.memory);
+        if self.cx.memory.is_to_be_weighed() {
+            self.weigh();
+        }
         if let Some(listener) = queued_by {
             self.promote_held(listener);
         }

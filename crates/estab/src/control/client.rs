@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::protocol::{Ask, Line, Request, VERSION};
-use super::record::{Counters, Limits, Listener, Origin, Socket};
+use super::record::{Counters, Limits, Listener, Memory, Origin, Socket};
 
 /// What a running estab answers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Answer {
     pub limits: Limits,
     /// What happened how often.
     pub counters: Counters,
+    /// How much memory is used, if it says so.
+    pub memory: Option<Memory>,
 }
 
 /// Why there is no answer.
@@ -107,6 +109,7 @@ fn read_answer(reader: impl BufRead) -> Result<Answer, AskError> {
             Line::Origin(origin) => answer.origins.push(origin),
             Line::Limits(limits) => answer.limits = limits,
             Line::Counters(counters) => answer.counters = counters,
+            Line::Memory(memory) => answer.memory = Some(memory),
             Line::Unknown => {}
             Line::End => return Ok(answer),
         }

@@ -8,6 +8,7 @@
 //! ← {"kind":"origin",…}
 //! ← {"kind":"limits",…}
 //! ← {"kind":"counters",…}
+//! ← {"kind":"memory",…}
 //! ← {"kind":"end"}
 //! ```
 //!
@@ -16,7 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Counters, Limits, Listener, Origin, Socket};
+use super::record::{Counters, Limits, Listener, Memory, Origin, Socket};
 
 /// The version of the protocol.
 pub const VERSION: u32 = 1;
@@ -58,6 +59,8 @@ pub enum Line {
     Limits(Limits),
     /// The counters.
     Counters(Counters),
+    /// How much memory is used.
+    Memory(Memory),
     /// Instead of an answer.
     Error { message: String },
     /// The last: an answer without it was cut short.

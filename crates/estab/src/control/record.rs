@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use estab_core::observe::{Cause, Diagnosis, Initiator, RefusalReason, StateName};
 use estab_core::{
-    Before, CallResult, CloseWaitPolicy, Config, Instant, LastCall, ListenerStatus, OriginStatus,
-    Status, Timer,
+    Before, CallResult, CloseWaitPolicy, Config, Instant, LastCall, ListenerStatus, MemoryStatus,
+    OriginStatus, Status, Timer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +211,36 @@ pub struct Counters {
     pub refusals: Vec<ReasonRecord>,
     /// RSTs sent.
     pub resets: Vec<ReasonRecord>,
+}
+
+/// How much of the memory budget is used. In bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    pub used: u64,
+    /// Nothing if there is no limit.
+    pub budget: Option<u64>,
+    /// `low`, `pressure` or `high`.
+    pub level: String,
+    /// Connections that hold data.
+    pub holders: u64,
+    /// What each of them may hold under pressure.
+    pub fair_share: u64,
+    /// What each of them may hold each way at any level.
+    pub guaranteed_share: u64,
+}
+
+impl Memory {
+    /// As the stack tells it.
+    pub fn new(status: &MemoryStatus) -> Self {
+        Self {
+            used: status.used as u64,
+            budget: (status.budget < usize::MAX).then_some(status.budget as u64),
+            level: status.level.name().to_owned(),
+            holders: status.holders as u64,
+            fair_share: status.fair_share as u64,
+            guaranteed_share: status.guaranteed_share as u64,
+        }
+    }
 }
 
 /// A reason that occurred.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use estab_core::{Config, Counters, Instant, ListenerStatus, OriginStatus, Status};
+use estab_core::{Config, Counters, Instant, ListenerStatus, MemoryStatus, OriginStatus, Status};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::protocol::{Line, MAX_REQUEST, Request, VERSION};
-use super::record::{self, Limits, Listener, Origin, Socket};
+use super::record::{self, Limits, Listener, Memory, Origin, Socket};
 use crate::Host;
 
 /// A stack at one moment.
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub listeners: Vec<ListenerStatus>,
     /// What happened how often.
     pub counters: Counters,
+    /// How much memory is used.
+    pub memory: MemoryStatus,
     /// Where connections come from.
     pub origins: Vec<OriginStatus>,
     /// Places that connections hold.
@@ -44,6 +46,7 @@ impl Snapshot {
             statuses: stack.statuses(),
             listeners: stack.listeners(),
             counters: stack.counters().clone(),
+            memory: stack.memory(),
             origins: stack.origins(),
             slots: stack.slots(),
             config: stack.config().clone(),
@@ -130,6 +133,7 @@ fn lines(snapshot: &Snapshot, patience: Option<Duration>) -> Vec<Line> {
         statuses,
         listeners,
         counters,
+        memory,
         origins,
         slots,
         config,
@@ -151,6 +155,7 @@ fn lines(snapshot: &Snapshot, patience: Option<Duration>) -> Vec<Line> {
         .chain([
             Line::Limits(Limits::new(config, *slots)),
             Line::Counters(record::Counters::new(counters)),
+            Line::Memory(Memory::new(memory)),
             Line::End,
         ])
         .collect()

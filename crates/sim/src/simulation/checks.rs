@@ -420,6 +420,7 @@ fn tables(stack: &Stack<Lives>, has_handed_over: bool) -> Result<(), String> {
             return Err(format!("{count} {name}, but the limit is {limit}"));
         }
     }
+    memory(stack, held.slots)?;
     let listeners = stack.listeners();
     let half_open: usize = listeners.iter().map(|listener| listener.half_open).sum();
     if half_open > held.half_open {
@@ -445,6 +446,22 @@ fn tables(stack: &Stack<Lives>, has_handed_over: bool) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+/// No more memory is used than the budget says, and the guaranteed shares, doubled where buffers have just grown.
+fn memory(stack: &Stack<Lives>, slots: usize) -> Result<(), String> {
+    let memory = stack.memory();
+    let share = 6 * memory.guaranteed_share + SMALL_CHANGE;
+    let bound = memory.budget.saturating_add(LARGEST_BUFFER + slots * share);
+    if memory.used > bound {
+        return Err(format!("{memory:?}, but no more than {bound} may be used"));
+    }
+    Ok(())
+}
+
+/// The largest buffer that sockets ask for.
+const LARGEST_BUFFER: usize = 1 << 20;
+/// What a connection takes beside its data.
+const SMALL_CHANGE: usize = 16_384;
 
 /// Whether only a timer of its own can end this wait.
 fn needs_timer(status: &Status) -> bool {
@@ -587,6 +604,13 @@ pub(super) fn everything_is_gone(world: &World) -> Result<(), Failure> {
                 stack.statuses()
             );
             return Err(world.failure(tuple, what));
+        }
+        let memory = stack.memory();
+        if memory.used > 0 || memory.holders > 0 {
+            return Err(world.failure(
+                None,
+                format!("host {number}: everything is gone but {memory:?}"),
+            ));
         }
         if let Some((id, life)) = lives.living().next() {
             let what = format!(

@@ -192,6 +192,11 @@ fn cramp(draw: &mut Draw, config: &mut Config) {
     few(draw, &mut config.max_listeners, &[1, 2]);
     few(draw, &mut config.max_replies, &[1, 2, 5]);
     few(draw, &mut config.max_syn_data, &[0, 10, 1000]);
+    few(
+        draw,
+        &mut config.memory,
+        &[1, 5_000, 20_000, 50_000, 200_000, 1_000_000],
+    );
     if draw.chance(0.4) {
         let count = draw.pick(&[0, 1, 3, 9]);
         config.ephemeral_ports = 40_000..=40_000 + count;

@@ -83,7 +83,7 @@ impl<O: Observer> Sockets<O> {
             ConnectError::Unreachable if remote.port() == 0 => Errno::EADDRNOTAVAIL,
             ConnectError::Unreachable => Errno::ENETUNREACH,
             ConnectError::AddressInUse | ConnectError::PortsExhausted(_) => Errno::EADDRNOTAVAIL,
-            ConnectError::LimitReached => Errno::ENOBUFS,
+            ConnectError::LimitReached | ConnectError::NoMemory => Errno::ENOBUFS,
         })?;
         let local = self.stack.tuple(id).ok().map(|tuple| tuple.local());
         self.release_port(fd);

@@ -20,6 +20,7 @@ mod inspect;
 mod limits;
 mod listeners;
 mod long_paths;
+mod memory;
 mod neglect;
 mod network;
 mod options;
@@ -297,6 +298,8 @@ impl Harness {
     }
 
     fn transmit(&mut self) {
+        // The account of memory is what a count would find, after whatever a test has done.
+        assert_eq!(self.stack.bytes_held(), self.stack.count_bytes());
         if self.busy {
             return;
         }

@@ -158,7 +158,7 @@ fn a_reaped_connection_is_reset_and_the_next_call_says_why() {
         assert_eq!(harness.last_reset(), Some(ResetReason::Neglected));
         assert_eq!((harness.stack.len(), harness.stack.slots()), (0, 0));
         assert_eq!(counts(&harness), (1, 0, 0, 0, 1));
-        let all = Readiness::READABLE | Readiness::WRITABLE;
+        let all = Readiness::READABLE | Readiness::WRITABLE | Readiness::ACKNOWLEDGED;
         assert_eq!(harness.stack.next_event(), Some(Event::Ready(id, all)));
         assert_eq!(harness.stack.next_event(), None);
         assert_eq!(harness.stack.readiness(id), Ok(all));
