@@ -56,6 +56,7 @@ impl Server {
         let mut stack = Stack::new(config(Self::ADDRESS), secrets, Silent, now);
         let mut options = ListenOptions::new((Self::ADDRESS, 80).into());
         options.backlog = 2 * BATCH;
+        options.syn_backlog = Some(2 * BATCH * BATCHES);
         let listener = stack.listen(now, options).expect("the port is free");
         let empty = before;
         Self {
