@@ -48,6 +48,11 @@ impl Remotes {
         self.all.len()
     }
 
+    /// The peers of a crowd that keeps nothing of its earlier ones go by the next numbers.
+    pub(crate) fn move_on(&mut self) {
+        self.first += self.all.len() as u32;
+    }
+
     /// The SYN of a peer.
     pub(crate) fn syn(&mut self, index: usize) -> &[u8] {
         self.all[index] = Remote {

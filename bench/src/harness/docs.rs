@@ -87,8 +87,7 @@ The contestants of a case do their work in turn, round by round, in one run; who
 over the rounds, with the 10th and 90th percentile in brackets; a ratio is the median of the ratios within each round, so
 that what slows down both for a while cancels out.
 
-In memory: one core, MTU 1500, checksums made and checked, both ends in one process, packets handed over as slices of
-bytes, time as an argument. smoltcp is driven by its own `Interface::poll` over a ring of packet buffers that it writes to and
+In memory: processor time of the one thread that does it, which runs both ends; MTU 1500, checksums made and checked, packets handed over as slices of bytes, time as an argument. smoltcp is driven by its own `Interface::poll` over a ring of packet buffers that it writes to and
 reads from in place, with the same buffer sizes as estab.
 ";
 

@@ -7,6 +7,7 @@ mod machine;
 mod plot;
 mod scale;
 mod statistics;
+mod stopwatch;
 mod table;
 
 pub use contest::{Contest, Quantity};
@@ -15,4 +16,6 @@ pub use figure::{Figure, Target};
 pub use machine::Machine;
 pub use scale::Scale;
 pub use statistics::Spread;
+pub use stopwatch::Stopwatch;
+pub(crate) use stopwatch::process_time;
 pub use table::terminal;

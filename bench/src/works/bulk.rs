@@ -1,14 +1,14 @@
 //! As many bytes as go through, in memory.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use estab_core::{ConnectOptions, Event, SocketId, SocketOptions};
 use smoltcp::iface::SocketHandle;
 
 use super::Work;
 use crate::ends::{CLIENT, PORT, SERVER, estab, smol};
-use crate::harness::{Contest, Figure, Scale};
+use crate::harness::{Contest, Figure, Scale, Stopwatch};
 
 pub(super) const WORK: Work = Work {
     name: "bulk",
@@ -47,7 +47,7 @@ fn run(scale: Scale) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn rates(bytes: usize, segment: usize, transfer: impl FnOnce()) -> Vec<f64> {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     transfer();
     let seconds = start.elapsed().as_secs_f64();
     let segments = bytes as f64 / segment as f64;

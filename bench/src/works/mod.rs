@@ -1,9 +1,11 @@
 //! The pieces of work, one file for each.
 
 mod bulk;
+mod giants;
 mod memory;
 mod open_close;
 mod segment;
+mod syn;
 
 use crate::harness::{Figure, Scale};
 
@@ -38,7 +40,14 @@ pub struct Picture {
 }
 
 /// All of them, in the order they are run and told.
-pub const WORKS: &[Work] = &[open_close::WORK, segment::WORK, memory::WORK, bulk::WORK];
+pub const WORKS: &[Work] = &[
+    open_close::WORK,
+    segment::WORK,
+    memory::WORK,
+    giants::WORK,
+    syn::WORK,
+    bulk::WORK,
+];
 
 /// Finds a piece of work.
 ///
@@ -54,6 +63,7 @@ pub fn find(name: &str) -> anyhow::Result<&'static Work> {
 /// A round number in short.
 fn grouped(n: usize) -> String {
     match n {
+        0 => "none".to_owned(),
         n if n % 1_000_000 == 0 => format!("{} M", n / 1_000_000),
         n if n % 1_000 == 0 => format!("{} k", n / 1_000),
         n => n.to_string(),

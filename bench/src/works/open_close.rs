@@ -1,7 +1,7 @@
 //! Opening and closing connections, with no other sockets and beside ten thousand listeners.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use estab_core::{ConnectOptions, Event, ListenerId, SocketId, SocketOptions};
 use smoltcp::iface::SocketHandle;
@@ -9,7 +9,7 @@ use smoltcp::socket::tcp::State;
 
 use super::Work;
 use crate::ends::{CLIENT, PORT, SERVER, estab, smol};
-use crate::harness::{Contest, Figure, Scale};
+use crate::harness::{Contest, Figure, Scale, Stopwatch};
 
 pub(super) const WORK: Work = Work {
     name: "open-close",
@@ -64,7 +64,7 @@ fn run(scale: Scale) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn per_connection(count: u32, mut connection: impl FnMut()) -> Vec<f64> {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     for _ in 0..count {
         connection();
     }

@@ -1,11 +1,11 @@
 //! What one segment costs that arrives for one of many idle connections.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Picture, Work};
 use crate::ends::remote::Remotes;
 use crate::ends::{End, estab, smol};
-use crate::harness::{Contest, Figure, Machine, Scale};
+use crate::harness::{Contest, Figure, Machine, Scale, Stopwatch};
 
 pub(super) const WORK: Work = Work {
     name: "segment",
@@ -48,10 +48,12 @@ const BATCH: usize = 64;
 
 /// What arrives, and how.
 #[derive(Clone, Copy)]
-struct Kind {
-    name: &'static str,
-    data: usize,
-    batch: usize,
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    /// Bytes of data.
+    pub(super) data: usize,
+    /// Segments before the stack is asked for what it sends.
+    pub(super) batch: usize,
 }
 
 const KINDS: [Kind; 3] = [
@@ -135,7 +137,7 @@ impl Segments {
     }
 }
 
-fn per_segment(start: Instant, count: usize) -> Vec<f64> {
+fn per_segment(start: Stopwatch, count: usize) -> Vec<f64> {
     vec![start.elapsed().as_secs_f64() * 1e9 / count as f64]
 }
 
@@ -162,24 +164,40 @@ impl Ours {
     }
 
     fn round(&mut self, kind: Kind, count: usize) -> Vec<f64> {
-        let segments = Segments::write(&mut self.remotes, &mut self.random, kind, count);
-        let mut acks = 0;
-        let holder = &mut self.holder;
-        let start = Instant::now();
-        for (_, packets) in segments.batches(kind.batch) {
-            holder.pass(Duration::from_micros(1));
-            for packet in packets {
-                holder.take(packet);
-            }
-            holder.give(&mut |_| acks += 1);
-            holder.serve();
-            // Reading may have opened a window.
-            holder.give(&mut |_| acks += 1);
-        }
-        let row = per_segment(start, count);
-        assert_eq!(acks > 0, kind.data > 0, "data alone is acknowledged");
-        row
+        round(
+            &mut self.holder,
+            &mut self.remotes,
+            &mut self.random,
+            kind,
+            count,
+        )
     }
+}
+
+/// Lets so many segments arrive at estab; answers nanoseconds for each.
+pub(super) fn round(
+    holder: &mut estab::Holder,
+    remotes: &mut Remotes,
+    random: &mut fastrand::Rng,
+    kind: Kind,
+    count: usize,
+) -> Vec<f64> {
+    let segments = Segments::write(remotes, random, kind, count);
+    let mut acks = 0;
+    let start = Stopwatch::start();
+    for (_, packets) in segments.batches(kind.batch) {
+        holder.pass(Duration::from_micros(1));
+        for packet in packets {
+            holder.take(packet);
+        }
+        holder.give(&mut |_| acks += 1);
+        holder.serve();
+        // Reading may have opened a window.
+        holder.give(&mut |_| acks += 1);
+    }
+    let row = per_segment(start, count);
+    assert_eq!(acks > 0, kind.data > 0, "data alone is acknowledged");
+    row
 }
 
 struct Theirs {
@@ -214,7 +232,7 @@ impl Theirs {
         let mut acks = 0;
         let mut scratch = [0; 1500];
         let smol::Holder { node, handles, .. } = &mut self.holder;
-        let start = Instant::now();
+        let start = Stopwatch::start();
         for (chosen, packets) in segments.batches(kind.batch) {
             node.now += smoltcp::time::Duration::from_micros(1);
             for packet in packets {
