@@ -3,5 +3,6 @@
 pub mod counted;
 mod ends;
 pub mod harness;
+mod network;
 pub mod run;
 pub mod works;

@@ -6,6 +6,9 @@ mod memory;
 mod open_close;
 mod segment;
 mod syn;
+mod tun_bulk;
+mod tun_connections;
+mod tun_flood;
 
 use crate::harness::{Figure, Scale};
 
@@ -47,6 +50,9 @@ pub const WORKS: &[Work] = &[
     giants::WORK,
     syn::WORK,
     bulk::WORK,
+    tun_connections::WORK,
+    tun_bulk::WORK,
+    tun_flood::WORK,
 ];
 
 /// Finds a piece of work.
