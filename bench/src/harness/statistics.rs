@@ -29,7 +29,8 @@ impl Spread {
     /// The spread of `ours` over `theirs`, round by round: what slows both down in a round cancels out.
     #[must_use]
     pub fn of_ratios(ours: &[f64], theirs: &[f64]) -> Option<Self> {
-        let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
+        let ratios = ours.iter().zip(theirs).map(|(a, b)| a / b);
+        let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
         Self::of(&ratios)
     }
 }
@@ -68,5 +69,6 @@ mod tests {
     fn a_machine_that_halves_its_speed_between_rounds_does_not_change_the_ratio() {
         let ratio = Spread::of_ratios(&[1.0, 2.0, 1.0], &[4.0, 8.0, 4.0]).unwrap();
         assert_eq!((ratio.low, ratio.median, ratio.high), (0.25, 0.25, 0.25));
+        assert_eq!(Spread::of_ratios(&[0.0], &[0.0]), None, "nothing over nothing says nothing");
     }
 }

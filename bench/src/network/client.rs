@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use super::{ANSWER, DISCARD, GENERATE, far};
 
 /// Without an event for so long nothing more is to be expected.
-const STALL: Duration = Duration::from_secs(3);
+const STALL: Duration = Duration::from_secs(2);
 
 /// What came of a run.
 #[derive(Clone, Copy, Debug, Default)]

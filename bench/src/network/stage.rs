@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
 use estab_device::{Tun, bring_up_loopback};
@@ -103,10 +103,23 @@ fn play(kind: Kind, at_once: usize, inbox: &Receiver<Job>, told: &Sender<anyhow:
                 job();
             }
             stop.set();
-            let _panicked = server.join();
+            part_with(server);
         }
         Err(error) => drop(told.send(Err(error))),
     }
+}
+
+/// Waits for a server to end, but not for ever: it may be its stack that has stalled.
+fn part_with(server: JoinHandle<()>) {
+    let start = Instant::now();
+    while !server.is_finished() {
+        if start.elapsed() > Duration::from_secs(3) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // It has told its own panic.
+    let _panicked = server.join();
 }
 
 /// Leaves the network, and begins a server.

@@ -10,8 +10,7 @@ pub(super) const WORK: Work = Work {
     name: "tun-connections",
     title: "Short connections from a kernel client",
     about: "Open, a byte there, a byte back, close (the client first), so many at once from one thread with epoll. The servers \
-            are on a TUN: estab's `Host`, ipstack and tcp_ip on a current-thread tokio with the same service, smoltcp in a loop of \
-            its own with twice as many sockets; and the kernel, with the same service, over a veth pair. CPU is that of the \
+            are on a TUN: estab's `Host` and tcp_ip on a current-thread tokio, ipstack on one with two threads, which it needs, all with the same service; smoltcp in a loop of its own with twice as many sockets; and the kernel, with the same service, over a veth pair. CPU is that of the \
             process, client and server with the kernel's work in their name, and of ksoftirqd.",
     run,
     counted: false,

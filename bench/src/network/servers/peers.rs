@@ -13,7 +13,12 @@ const MTU: u16 = 1500;
 const BATCH: usize = 64;
 
 pub(in super::super) fn ipstack(tun: Tun, stop: &Stop, told: &Told) -> anyhow::Result<()> {
-    runtime()?.block_on(async {
+    // Dropping one of its streams blocks the thread until another has ended it: it wants several.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
         let mut config = IpStackConfig::default();
         config.mtu(MTU)?.packet_information(false);
         let mut stack = IpStack::new(config, AsyncTun::new(tun));
@@ -26,8 +31,11 @@ pub(in super::super) fn ipstack(tun: Tun, stop: &Stop, told: &Told) -> anyhow::R
             }
         });
         until_over(stop, told).await;
-        Ok(())
-    })
+        anyhow::Ok(())
+    })?;
+    // What it still waits for is not waited for.
+    runtime.shutdown_background();
+    Ok(())
 }
 
 pub(in super::super) fn tcp_ip(tun: Tun, stop: &Stop, told: &Told) -> anyhow::Result<()> {
