@@ -9,7 +9,7 @@ use estab_core::observe::StateName;
 use estab_device::Tun;
 use tokio::runtime::Runtime;
 
-use crate::args::{LinkArgs, OfferArgs};
+use crate::args::{LinkArgs, ListeningArgs, OfferArgs};
 use crate::failure::Failure;
 use crate::link::{CaptureEnd, Link};
 use crate::lives::Lives;
@@ -22,7 +22,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a host of these addresses on an interface, and everything it offers. `lives` are to be recorded.
+    /// Starts a host of these addresses on an interface, and everything it offers: files, and how it listens. `lives`
+    /// are to be recorded.
     ///
     /// # Errors
     /// The capture cannot be begun; anything else would be a fault of estab's own.
@@ -31,17 +32,21 @@ impl Running {
         addresses: Vec<IpAddr>,
         link: &LinkArgs,
         lives: Option<&Lives>,
-        files: Option<PathBuf>,
+        (files, listening): (Option<PathBuf>, ListeningArgs),
     ) -> Result<Self, Failure> {
         let clock = Clock::start();
         let (device, capture) = Link::new(tun, link, clock.epoch())?;
-        let mut builder = Host::builder(config(link, addresses)).clock(clock);
+        let config = Config {
+            syn_cookies: listening.syn_cookies,
+            ..config(link, addresses)
+        };
+        let mut builder = Host::builder(config).clock(clock);
         if let Some(lives) = lives {
             lives.set_time_wait(link.time_wait);
             builder = builder.observer(lives.observer());
         }
         let host = builder.start(device).map_err(Failure::usage)?;
-        services::start(&host, files)
+        services::start(&host, files, listening)
             .await
             .map_err(Failure::usage)?;
         Ok(Self { host, capture })

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use crate::args::{LinkArgs, RunArgs};
+use crate::args::{LinkArgs, ListeningArgs, RunArgs};
 use crate::control::ControlSocket;
 use crate::failure::Failure;
 use crate::host::{self, Running};
@@ -73,7 +73,8 @@ async fn run_inside(tun: Tun, program: PathBuf, args: RunArgs) -> Result<u8, Fai
     let lives = Lives::new(LIVES);
     let addresses = private_network::estab_addresses(args.link.mtu);
     let files = args.offer.http_directory.clone();
-    let mut running = Running::start(tun, addresses, &args.link, Some(&lives), files).await?;
+    let offer = (files, ListeningArgs::default());
+    let mut running = Running::start(tun, addresses, &args.link, Some(&lives), offer).await?;
     let control = match &args.control {
         Some(path) => Some(ControlSocket::bind(path)?),
         // Nobody has asked for this one: where it cannot be had, only `estab ss` misses it.

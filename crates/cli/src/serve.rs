@@ -50,7 +50,7 @@ async fn serve_until_told(args: ServeArgs) -> Result<(), Failure> {
         ours.clone(),
         &args.link,
         None,
-        args.offer.http_directory,
+        (args.offer.http_directory, args.listening),
     )
     .await?;
     let control = control.serve(&running.host);

@@ -24,8 +24,11 @@ pub struct Config {
     pub reset_ends_time_wait: bool,
     /// How many connections there may be, TIME-WAIT and half-open ones not counted.
     pub max_connections: usize,
-    /// How many half-open connections there may be.
+    /// How many half-open connections there may be, over all listeners. While cookies are sent beyond, an eighth
+    /// is kept for SYNs that take over from a connection in TIME-WAIT: no cookie promises these a higher ISN.
     pub max_syn_received: usize,
+    /// Whether SYNs are answered by cookies.
+    pub syn_cookies: SynCookies,
     /// How many connections may be in TIME-WAIT; beyond, the oldest ends early.
     pub max_time_wait: usize,
     /// How many listeners there may be.
@@ -38,7 +41,8 @@ pub struct Config {
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Times a SYN is sent again before `connect` fails: 6 is 127 s.
     pub syn_retries: u8,
-    /// Times a SYN-ACK is sent again: 5 is 63 s.
+    /// Times a SYN-ACK is sent again: 5 is 63 s. Each halving of the room left in the SYN queue, the listener's or
+    /// the stack's, takes one away, so that a flood's entries leave quickly and an idle queue keeps all.
     pub syn_ack_retries: u8,
     /// Times data is sent again before the connection ends (RFC 9293 §3.8.3, R2).
     pub data_retries: u8,
@@ -99,6 +103,7 @@ impl Default for Config {
             reset_ends_time_wait: false,
             max_connections: 65_536,
             max_syn_received: 4_096,
+            syn_cookies: SynCookies::default(),
             max_time_wait: 65_536,
             max_listeners: 1_024,
             max_replies: 4_096,
@@ -214,6 +219,9 @@ pub struct SocketOptions {
     /// Lets `listen` take a port that connections of an earlier listener still hold, and `connect` with a local
     /// port take the place of the same connection in TIME-WAIT, if timestamps keep the two apart.
     pub reuse_address: bool,
+    /// Lets several listeners have the same address and port, if all say so: each connection goes to the one that
+    /// its 4-tuple's keyed hash chooses (Linux's SO_REUSEPORT).
+    pub reuse_port: bool,
     /// Bytes the application may write ahead of the peer's acknowledgments.
     pub send_buffer: usize,
     /// Bytes that may wait for the application; bounds the window we offer.
@@ -245,6 +253,7 @@ impl Default for SocketOptions {
             syn_retries: None,
             linger: None,
             reuse_address: false,
+            reuse_port: false,
             send_buffer: 256 * 1024,
             receive_buffer: 256 * 1024,
             max_segment: None,
@@ -294,6 +303,35 @@ pub enum SynFin {
     Taken,
 }
 
+/// Whether SYNs are answered by cookies (RFC 4987 §3.6): without an entry in the SYN queue, which a flood fills. The
+/// peer's ACK brings back all that counts: its MSS (rounded down to 48, 536, 1220, 1360, 1400, 1440, 1460 or 8940),
+/// window scale, SACK and timestamps.
+///
+/// A guessed ACK makes a connection with a chance of 2^-28 if it has timestamps, and of 2^-23 if not. The SYN,ACK is
+/// not sent again; a cookie is good for 64 to 128 s, once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SynCookies {
+    /// None are sent and none are taken: beyond the limits of the SYN queue, SYNs are not answered.
+    Off,
+    /// Beyond the limits of the SYN queue (Linux's default).
+    #[default]
+    Auto,
+    /// Every SYN but those that take over from a connection in TIME-WAIT.
+    Always,
+}
+
+impl SynCookies {
+    /// As it is written: `off`, `auto`, `always`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Auto => "auto",
+            Self::Always => "always",
+        }
+    }
+}
+
 /// What a listener does when its accept queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AcceptPolicy {
@@ -305,4 +343,16 @@ pub enum AcceptPolicy {
     Reset,
     /// The oldest child in the queue is reset to make room.
     ShedOldest,
+}
+
+impl AcceptPolicy {
+    /// As it is written: `hold`, `reset`, `shed-oldest`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Reset => "reset",
+            Self::ShedOldest => "shed-oldest",
+        }
+    }
 }

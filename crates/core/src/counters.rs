@@ -39,6 +39,22 @@ pub struct Counters {
     pub tcp_ofo_queue: u64,
     /// SYN-ACKs sent again.
     pub tcp_synack_retrans: u64,
+    /// SYN cookies sent.
+    pub syncookies_sent: u64,
+    /// SYN cookies that came back and were good.
+    pub syncookies_recv: u64,
+    /// ACKs for a listener, while cookies were expected, that brought back none.
+    pub syncookies_failed: u64,
+    /// SYNs answered by a cookie because the SYN queue was full.
+    pub tcp_req_q_full_do_cookies: u64,
+    /// SYNs not answered because the SYN queue was full.
+    pub tcp_req_q_full_drop: u64,
+    /// SYNs and children that found an accept queue full.
+    pub listen_overflows: u64,
+    /// SYNs not answered, and children that did not get into an accept queue at once.
+    pub listen_drops: u64,
+    /// Bare ACKs of handshakes that went on waiting for data, by `defer_accept`.
+    pub tcp_defer_accept_drop: u64,
     /// Connections that entered TIME-WAIT.
     pub time_waited: u64,
     /// Connections in TIME-WAIT that gave way to a new SYN, the peer's or ours.
@@ -73,6 +89,14 @@ impl Default for Counters {
             tcp_ack_skipped_challenge: 0,
             tcp_ofo_queue: 0,
             tcp_synack_retrans: 0,
+            syncookies_sent: 0,
+            syncookies_recv: 0,
+            syncookies_failed: 0,
+            tcp_req_q_full_do_cookies: 0,
+            tcp_req_q_full_drop: 0,
+            listen_overflows: 0,
+            listen_drops: 0,
+            tcp_defer_accept_drop: 0,
             time_waited: 0,
             tw_recycled: 0,
             icmp_echoes: 0,

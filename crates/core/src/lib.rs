@@ -35,7 +35,7 @@ mod timer_wheel;
 mod tuple;
 mod wire;
 
-pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynFin};
+pub use config::{AcceptPolicy, Config, KeepAlive, RtoBounds, SocketOptions, SynCookies, SynFin};
 pub use congestion::{Algorithm, CongestionControl};
 pub use connection::arrows::{ARROWS, Arrow, allows, diagram};
 pub use connection::{

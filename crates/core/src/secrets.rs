@@ -19,6 +19,8 @@ pub struct Secrets {
     pub timestamp: [u8; 16],
     /// Keys the choice of ephemeral ports (RFC 6056).
     pub port: [u8; 16],
+    /// Keys SYN cookies (RFC 4987 §3.6), as long as no shared key is loaded.
+    pub cookie: [u8; 16],
 }
 
 impl Secrets {
@@ -40,18 +42,19 @@ impl Secrets {
             isn: key(2),
             timestamp: key(3),
             port: key(4),
+            cookie: key(5),
         }
     }
 
     /// The key of the connection table.
     pub(crate) fn table_hash(&self, tuple: &FourTuple) -> u64 {
-        keyed(&self.hash, &tuple.to_bytes())
+        keyed(&self.hash, tuple)
     }
 
     /// ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M a 4 µs clock (RFC 6528 §3).
     pub(crate) fn initial_sequence_number(&self, tuple: &FourTuple, now: Instant) -> SeqNumber {
         let m = (now.as_nanos() / 4_000) as u32;
-        SeqNumber(m.wrapping_add(keyed(&self.isn, &tuple.to_bytes()) as u32))
+        SeqNumber(m.wrapping_add(keyed(&self.isn, tuple) as u32))
     }
 
     /// TSval: a millisecond clock with an offset of the connection's own (RFC 7323 §5.4, §7.1).
@@ -62,13 +65,13 @@ impl Secrets {
 
     /// What [`timestamp`](Self::timestamp) adds to the clock for this connection.
     pub(crate) fn timestamp_offset(&self, tuple: &FourTuple) -> NonZeroU32 {
-        let hash = keyed(&self.timestamp, &tuple.to_bytes()) as u32;
+        let hash = keyed(&self.timestamp, tuple) as u32;
         NonZeroU32::new(hash).unwrap_or(NonZeroU32::MIN)
     }
 
     /// Where the search for an ephemeral port begins, and which counter it uses (RFC 6056 §3.3.4).
     pub(crate) fn port_hashes(&self, portless: &FourTuple) -> (u32, u32) {
-        let hash = keyed(&self.port, &portless.to_bytes());
+        let hash = keyed(&self.port, portless);
         (hash as u32, (hash >> 32) as u32)
     }
 }
@@ -79,10 +82,10 @@ impl core::fmt::Debug for Secrets {
     }
 }
 
-fn keyed(key: &[u8; 16], bytes: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new_with_key(key);
-    hasher.write(bytes);
-    hasher.finish()
+fn keyed(key: &[u8; 16], tuple: &FourTuple) -> u64 {
+    let hasher = SipHasher13::new_with_key(key);
+    let (bytes, length) = tuple.hashed_bytes();
+    hasher.hash(&bytes[..length])
 }
 
 #[cfg(test)]

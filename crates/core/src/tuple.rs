@@ -51,7 +51,7 @@ impl FourTuple {
     /// Whether the addresses are IPv4.
     #[must_use]
     pub fn is_ipv4(&self) -> bool {
-        unmapped(self.local).is_ipv4()
+        self.local.first_chunk() == Some(&MAPPED)
     }
 
     /// The same connection as its other end names it.
@@ -65,15 +65,23 @@ impl FourTuple {
         }
     }
 
-    /// All 36 bytes, for keyed hashing.
-    #[must_use]
-    pub fn to_bytes(&self) -> [u8; 36] {
+    /// What names it, for keyed hashing, and how many bytes of it: 12 for IPv4, 36 for IPv6.
+    pub(crate) fn hashed_bytes(&self) -> ([u8; 36], usize) {
         let mut bytes = [0; 36];
-        bytes[..16].copy_from_slice(&self.local);
-        bytes[16..32].copy_from_slice(&self.remote);
-        bytes[32..34].copy_from_slice(&self.local_port.to_be_bytes());
-        bytes[34..].copy_from_slice(&self.remote_port.to_be_bytes());
-        bytes
+        bytes[..2].copy_from_slice(&self.local_port.to_be_bytes());
+        bytes[2..4].copy_from_slice(&self.remote_port.to_be_bytes());
+        match (self.local.as_chunks::<4>(), self.remote.as_chunks::<4>()) {
+            (([.., ours], _), ([.., theirs], _)) if self.is_ipv4() => {
+                bytes[4..8].copy_from_slice(ours);
+                bytes[8..12].copy_from_slice(theirs);
+                (bytes, 12)
+            }
+            _ => {
+                bytes[4..20].copy_from_slice(&self.local);
+                bytes[20..].copy_from_slice(&self.remote);
+                (bytes, 36)
+            }
+        }
     }
 }
 
@@ -85,10 +93,14 @@ fn mapped(address: IpAddr) -> [u8; 16] {
 }
 
 fn unmapped(octets: [u8; 16]) -> IpAddr {
-    let v6 = Ipv6Addr::from(octets);
-    v6.to_ipv4_mapped()
-        .map_or(IpAddr::V6(v6), |v4: Ipv4Addr| IpAddr::V4(v4))
+    match octets {
+        [prefix @ .., a, b, c, d] if prefix == MAPPED => Ipv4Addr::new(a, b, c, d).into(),
+        _ => Ipv6Addr::from(octets).into(),
+    }
 }
+
+/// `::ffff:0:0/96`
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 impl fmt::Display for FourTuple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

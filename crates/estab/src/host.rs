@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use estab_core::observe::Observer;
 use estab_core::{Config, Counters, Instant, ListenerStatus, Secrets, Stack, Status};
@@ -35,6 +35,7 @@ impl Host {
             config,
             clock: None,
             secrets: None,
+            cookie_secret: None,
             observer: None,
         }
     }
@@ -120,6 +121,7 @@ pub struct HostBuilder {
     config: Config,
     clock: Option<Clock>,
     secrets: Option<Secrets>,
+    cookie_secret: Option<[u8; 16]>,
     observer: Option<Box<dyn Observer + Send>>,
 }
 
@@ -138,6 +140,14 @@ impl HostBuilder {
         self
     }
 
+    /// A key for SYN cookies that several hosts behind one address share, so that each finishes the handshakes that any
+    /// of them began. Their clocks may differ by seconds; their settings and sockets' options are to be the same.
+    #[must_use]
+    pub fn cookie_secret(mut self, key: [u8; 16]) -> Self {
+        self.cookie_secret = Some(key);
+        self
+    }
+
     /// Who is told everything that happens. It is called in the middle of it, with the host locked: it must be
     /// quick, and must not use the host or its sockets.
     #[must_use]
@@ -151,12 +161,14 @@ impl HostBuilder {
     ///
     /// # Errors
     /// `InvalidInput` for an MTU below what IP requires of a link: 576 bytes, and 1,280 with an IPv6 address
-    /// (RFC 1122 §3.3.2, RFC 8200 §5). `Other` outside a runtime, or when the system has no random numbers.
+    /// (RFC 1122 §3.3.2, RFC 8200 §5). `Other` outside a runtime, when the system has no random numbers, or when a
+    /// shared secret for cookies meets a clock before 1970.
     pub fn start(self, device: impl Device + Send + 'static) -> io::Result<Host> {
         let Self {
             mut config,
             clock,
             secrets,
+            cookie_secret,
             observer,
         } = self;
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
@@ -164,7 +176,13 @@ impl HostBuilder {
         check_mtu(&config)?;
         let secrets = secrets.map_or_else(system_secrets, Ok)?;
         let clock = clock.unwrap_or_else(Clock::start);
-        let stack = Stack::new(config, secrets, Watch::new(observer), clock.now());
+        let now = clock.now();
+        let mut stack = Stack::new(config, secrets, Watch::new(observer), now);
+        if let Some(key) = cookie_secret {
+            let began = clock.epoch().duration_since(SystemTime::UNIX_EPOCH);
+            let began = began.map_err(io::Error::other)?;
+            stack.load_cookie_secret(now, key, began + (now - Instant::ZERO));
+        }
         let shared = Shared::new(clock, stack, Box::new(device));
         runtime.spawn(Driver::new(Arc::clone(&shared)));
         let lease = Arc::new(Lease(shared));
@@ -202,5 +220,6 @@ fn system_secrets() -> io::Result<Secrets> {
         isn: key()?,
         timestamp: key()?,
         port: key()?,
+        cookie: key()?,
     })
 }

@@ -52,7 +52,8 @@ pub use error::Error;
 pub use estab_core::observe;
 pub use estab_core::{
     AcceptPolicy, Algorithm, Call, CallResult, Config, Counters, FourTuple, Instant, KeepAlive,
-    LastCall, ListenerStatus, RtoBounds, Secrets, SocketOptions, Status, Timer, TimerKind,
+    LastCall, ListenerStatus, RtoBounds, Secrets, SocketOptions, Status, SynCookies, Timer,
+    TimerKind,
 };
 pub use estab_device as device;
 pub use host::{Host, HostBuilder};

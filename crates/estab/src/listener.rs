@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use estab_core::error::UnknownSocket;
-use estab_core::{AcceptPolicy, Instant, ListenOptions, ListenerId, SocketId, SocketOptions};
+use estab_core::{Instant, ListenOptions, ListenerId, ListenerStatus, SocketId};
 
 use crate::shared::{Inner, Lease};
 use crate::waiting::{Place, poll_call, wait_for};
@@ -35,25 +35,14 @@ impl TcpListener {
         socket.listen(1024)
     }
 
-    pub(crate) fn open(
-        host: &Host,
-        address: SocketAddr,
-        (backlog, policy): (usize, AcceptPolicy),
-        socket: SocketOptions,
-    ) -> io::Result<Self> {
-        let options = ListenOptions {
-            address,
-            backlog,
-            policy,
-            socket,
-        };
+    pub(crate) fn open(host: &Host, options: ListenOptions) -> io::Result<Self> {
         let lease = Arc::clone(&host.lease);
         let (id, address) = lease.call(|inner, now| {
             inner.check_open()?;
             let id = inner.stack.listen(now, options).map_err(Error::Listen)?;
             inner.listeners.insert(id);
             let bound = inner.stack.listener_address(id);
-            Ok::<_, Error>((id, bound.unwrap_or(address)))
+            Ok::<_, Error>((id, bound.unwrap_or(options.address)))
         })?;
         Ok(Self { lease, id, address })
     }
@@ -84,6 +73,31 @@ impl TcpListener {
     /// None; the result is std's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
+    }
+
+    /// Hands everybody who waits here to another listener of the same host, and closes this one: those ready to be
+    /// accepted, behind those that are there, and those whose handshake is under way. Nobody is lost, even if there
+    /// are more than the other's backlog allows for: it takes no new ones until they have been accepted.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a listener of another host; `ConnectionAborted` when the host shuts down. This listener is
+    /// closed then, with all who wait.
+    pub fn hand_over(self, other: &Self) -> io::Result<()> {
+        if !Arc::ptr_eq(&self.lease, &other.lease) {
+            let message = "the listener to take over belongs to another host";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        self.lease.call(|inner, now| {
+            let done = inner.stack.hand_over(now, self.id, other.id);
+            let closed = |_| inner.failure().unwrap_or(Error::ListenerClosed);
+            done.map_err(closed).map_err(Into::into)
+        })
+    }
+
+    /// Everything about it: both queues, and what was refused for which reason. `None` when the host has ended.
+    #[must_use]
+    pub fn status(&self) -> Option<ListenerStatus> {
+        self.lease.lock().stack.listener_status(self.id)
     }
 
     fn take(

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use estab_core::{AcceptPolicy, ConnectOptions, KeepAlive, SocketOptions};
+use estab_core::{AcceptPolicy, ConnectOptions, KeepAlive, ListenOptions, SocketOptions};
 
 use crate::{Error, Host, TcpListener, TcpStream, ToAddr};
 
@@ -18,6 +18,8 @@ pub struct TcpSocket {
     is_ipv4: bool,
     options: Cell<SocketOptions>,
     policy: Cell<AcceptPolicy>,
+    syn_backlog: Cell<Option<usize>>,
+    defer_accept: Cell<Option<Duration>>,
     bound: Cell<Option<SocketAddr>>,
 }
 
@@ -44,6 +46,8 @@ impl TcpSocket {
             is_ipv4,
             options: Cell::default(),
             policy: Cell::default(),
+            syn_backlog: Cell::default(),
+            defer_accept: Cell::default(),
             bound: Cell::new(None),
         }
     }
@@ -64,12 +68,29 @@ impl TcpSocket {
     }
 
     /// Lets `bind` take a port that connections in TIME-WAIT, or others of an earlier listener, still hold.
-    /// Two live listeners on one port are refused either way.
+    /// Two live listeners on one port are refused either way; see [`set_reuseport`](Self::set_reuseport).
     ///
     /// # Errors
     /// None.
     pub fn set_reuse_address(&self, reuse: bool) -> io::Result<()> {
         self.change(|options| options.reuse_address = reuse)
+    }
+
+    /// Lets several listeners have the same address and port, if all were set so before `bind`: each connection goes
+    /// to the one that a keyed hash of its addresses and ports chooses.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
+        self.change(|options| options.reuse_port = reuse)
+    }
+
+    /// Whether [`set_reuseport`](Self::set_reuseport) was called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn reuseport(&self) -> io::Result<bool> {
+        Ok(self.options.get().reuse_port)
     }
 
     /// What dropping the stream does: see [`TcpStream::set_linger`].
@@ -118,6 +139,19 @@ impl TcpSocket {
         self.policy.set(policy);
     }
 
+    /// How many handshakes of the listener may be under way; `None` is the backlog, and at least 128. Beyond, SYNs
+    /// are answered by cookies, or not at all, as [`Config::syn_cookies`](crate::Config::syn_cookies) says.
+    pub fn set_syn_backlog(&self, syn_backlog: Option<u32>) {
+        let syn_backlog = syn_backlog.map(|limit| limit as usize);
+        self.syn_backlog.set(syn_backlog);
+    }
+
+    /// Lets `accept` give connections only once the peer has sent something, or this time has passed, rounded up to
+    /// the next of 1, 3, 7, 15, 31 and 63 s (Linux's TCP_DEFER_ACCEPT).
+    pub fn set_defer_accept(&self, time: Option<Duration>) {
+        self.defer_accept.set(time);
+    }
+
     /// Chooses the local address: one of the host's, or an unspecified one. Port 0 chooses a port.
     ///
     /// The address is checked now, but not taken before [`listen`](Self::listen) or
@@ -158,8 +192,15 @@ impl TcpSocket {
     /// As [`bind`](Self::bind).
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         let address = self.bound.get().unwrap_or_else(|| self.anywhere());
-        let queue = (backlog as usize, self.policy.get());
-        TcpListener::open(&self.host, address, queue, self.options.get())
+        let options = ListenOptions {
+            backlog: backlog as usize,
+            policy: self.policy.get(),
+            syn_backlog: self.syn_backlog.get(),
+            defer_accept: self.defer_accept.get(),
+            socket: self.options.get(),
+            ..ListenOptions::new(address)
+        };
+        TcpListener::open(&self.host, options)
     }
 
     /// Connects (RFC 9293 §3.10.1, active OPEN), and waits for the handshake. Dropping the future gives up.

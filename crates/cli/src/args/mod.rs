@@ -1,6 +1,7 @@
 //! The command line: one definition of each option feeds the parser and the help.
 
 mod examples;
+mod listening;
 mod quantities;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use estab_device::{Impairment, IpNet};
 
+pub(crate) use self::listening::ListeningArgs;
 use crate::failure::Failure;
 use crate::interface;
 use crate::script::args::ScriptArgs;
@@ -76,6 +78,8 @@ pub(crate) struct ServeArgs {
     pub(crate) addresses: AddressArgs,
     #[command(flatten)]
     pub(crate) offer: OfferArgs,
+    #[command(flatten)]
+    pub(crate) listening: ListeningArgs,
     /// Answers `estab ss` there [default: where `estab ss` looks]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) control: Option<PathBuf>,

@@ -11,7 +11,8 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use estab::{Host, TcpListener, TcpStream};
+use crate::args::ListeningArgs;
+use estab::{Host, TcpListener, TcpSocket, TcpStream};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 
 /// How much is read at once.
@@ -21,20 +22,26 @@ const BUFFER: usize = 64 * 1024;
 ///
 /// # Errors
 /// A port cannot be listened on.
-pub(crate) async fn start(host: &Host, files: Option<PathBuf>) -> io::Result<()> {
-    each(bind(host, 7).await?, echo);
-    each(bind(host, 9).await?, discard);
-    each(bind(host, 19).await?, chargen::generate);
+pub(crate) async fn start(
+    host: &Host,
+    files: Option<PathBuf>,
+    listening: ListeningArgs,
+) -> io::Result<()> {
+    let bind = |port| listen(host, port, listening);
+    each(bind(7)?, echo);
+    each(bind(9)?, discard);
+    each(bind(19)?, chargen::generate);
     let router = http::router(host.clone(), files);
-    each(bind(host, 80).await?, move |stream| {
-        http::serve(stream, router.clone())
-    });
+    each(bind(80)?, move |stream| http::serve(stream, router.clone()));
     Ok(())
 }
 
-async fn bind(host: &Host, port: u16) -> io::Result<TcpListener> {
-    let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    TcpListener::bind(host, address).await
+fn listen(host: &Host, port: u16, listening: ListeningArgs) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v6(host);
+    socket.bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))?;
+    socket.set_accept_policy(listening.accept_policy);
+    socket.set_syn_backlog(listening.syn_backlog);
+    socket.listen(listening.backlog)
 }
 
 /// Serves each connection of a listener in a task of its own.

@@ -130,9 +130,17 @@ mod tests {
             address: "[::]:80".parse().unwrap(),
             accept_queue: 2,
             backlog: 128,
+            policy: estab::AcceptPolicy::Hold,
+            oldest_opened_at: None,
             half_open: 0,
+            syn_backlog: 128,
+            held: 0,
             accepted: 5,
+            cookies_sent: 0,
+            cookies_accepted: 0,
+            cookies_failed: 0,
             refused: 0,
+            refusals: [0; estab_core::observe::RefusalReason::ALL.len()],
         };
         let page = render(Vec::new(), vec![listener], Instant::ZERO);
         assert!(page.contains("0 connections."));

@@ -32,7 +32,7 @@ impl Counters {
 
 impl ReasonRecord {
     /// Nothing if it never occurred.
-    fn new((reason, text, rule): (&str, &str, &str), count: u64) -> Option<Self> {
+    pub(super) fn new((reason, text, rule): (&str, &str, &str), count: u64) -> Option<Self> {
         (count > 0).then(|| Self {
             reason: reason.to_owned(),
             text: text.to_owned(),
@@ -61,6 +61,14 @@ fn counts(counters: &estab_core::Counters) -> BTreeMap<String, u64> {
         tcp_ack_skipped_challenge,
         tcp_ofo_queue,
         tcp_synack_retrans,
+        syncookies_sent,
+        syncookies_recv,
+        syncookies_failed,
+        tcp_req_q_full_do_cookies,
+        tcp_req_q_full_drop,
+        listen_overflows,
+        listen_drops,
+        tcp_defer_accept_drop,
         time_waited,
         tw_recycled,
         icmp_echoes,
@@ -86,6 +94,14 @@ fn counts(counters: &estab_core::Counters) -> BTreeMap<String, u64> {
         ("tcp_ack_skipped_challenge", tcp_ack_skipped_challenge),
         ("tcp_ofo_queue", tcp_ofo_queue),
         ("tcp_synack_retrans", tcp_synack_retrans),
+        ("syncookies_sent", syncookies_sent),
+        ("syncookies_recv", syncookies_recv),
+        ("syncookies_failed", syncookies_failed),
+        ("tcp_req_q_full_do_cookies", tcp_req_q_full_do_cookies),
+        ("tcp_req_q_full_drop", tcp_req_q_full_drop),
+        ("listen_overflows", listen_overflows),
+        ("listen_drops", listen_drops),
+        ("tcp_defer_accept_drop", tcp_defer_accept_drop),
         ("time_waited", time_waited),
         ("tw_recycled", tw_recycled),
         ("icmp_echoes", icmp_echoes),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use estab_core::observe::{Cause, Initiator, StateName};
+use estab_core::observe::{Cause, Initiator, RefusalReason, StateName};
 use estab_core::{CallResult, Instant, LastCall, ListenerStatus, Status, Timer};
 use serde::{Deserialize, Serialize};
 
@@ -115,9 +115,28 @@ pub(crate) struct Listener {
     pub(crate) accept_queue: u64,
     /// How many may (ss's Send-Q).
     pub(crate) backlog: u64,
+    /// `hold`, `reset` or `shed-oldest`: what happens when so many wait.
+    pub(crate) policy: String,
+    /// How long ago the SYN came of the child that has waited longest.
+    pub(crate) oldest_ns: Option<u64>,
+    /// The SYN queue's fill and limit.
     pub(crate) half_open: u64,
+    pub(crate) syn_backlog: u64,
+    /// Of these, children whose handshake is done and who wait for a place.
+    pub(crate) held: u64,
     pub(crate) accepted: u64,
+    pub(crate) cookies: Cookies,
     pub(crate) refused: u64,
+    /// The same by reason.
+    pub(crate) refusals: Vec<ReasonRecord>,
+}
+
+/// SYN cookies of a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cookies {
+    pub(crate) sent: u64,
+    pub(crate) accepted: u64,
+    pub(crate) failed: u64,
 }
 
 /// What happened how often.
@@ -182,17 +201,31 @@ impl Socket {
 }
 
 impl Listener {
-    /// A listener as it is.
-    pub(crate) fn new(status: &ListenerStatus) -> Self {
+    /// A listener as it is at `now`.
+    pub(crate) fn new(status: &ListenerStatus, now: Instant) -> Self {
+        let reason = |reason: &RefusalReason| {
+            let words = (reason.name(), reason.text(), reason.rule());
+            ReasonRecord::new(words, status.refused_for(*reason))
+        };
         Self {
             life: status.life.0,
             state: StateName::Listen,
             local: status.address,
             accept_queue: status.accept_queue as u64,
             backlog: status.backlog as u64,
+            policy: status.policy.name().to_owned(),
+            oldest_ns: status.oldest_opened_at.map(|since| nanos(now - since)),
             half_open: status.half_open as u64,
+            syn_backlog: status.syn_backlog as u64,
+            held: status.held as u64,
             accepted: status.accepted,
+            cookies: Cookies {
+                sent: status.cookies_sent,
+                accepted: status.cookies_accepted,
+                failed: status.cookies_failed,
+            },
             refused: status.refused,
+            refusals: RefusalReason::ALL.iter().filter_map(reason).collect(),
         }
     }
 

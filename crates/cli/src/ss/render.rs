@@ -7,7 +7,7 @@ use estab_core::observe::StateName;
 
 use super::client::Answer;
 use super::protocol::Line;
-use super::record::{CallRecord, Listener, Socket, TimerRecord};
+use super::record::{CallRecord, Cookies, Listener, Socket, TimerRecord};
 use crate::lives::units;
 
 const HEADER: [&str; 8] = [
@@ -76,12 +76,50 @@ fn listener_row(listener: &Listener) -> Row {
             listener.backlog.to_string(),
             listener.local.to_string(),
             address(listener.remote()),
-            "-".to_owned(),
+            listener.oldest_ns.map_or("-".to_owned(), age),
             "-".to_owned(),
             String::new(),
         ],
-        below: None,
+        below: Some(queues(listener)),
     }
+}
+
+/// What the columns do not tell of a listener: its SYN queue, its cookies, and what it refused.
+fn queues(listener: &Listener) -> String {
+    let Listener {
+        half_open,
+        syn_backlog,
+        held,
+        policy,
+        accepted,
+        cookies,
+        refused,
+        ..
+    } = listener;
+    let count = |count: &u64| units::thousands(*count);
+    let mut told = format!("half-open {} of {}", count(half_open), count(syn_backlog));
+    if *held > 0 {
+        told.push_str(&format!(", {} held", count(held)));
+    }
+    told.push_str(&format!("; {policy}; {} accepted", count(accepted)));
+    if *cookies != Cookies::default() {
+        let Cookies {
+            sent,
+            accepted,
+            failed,
+        } = cookies;
+        let [sent, accepted, failed] = [sent, accepted, failed].map(count);
+        told.push_str(&format!(
+            "; cookies: {sent} sent, {accepted} accepted, {failed} failed"
+        ));
+    }
+    if *refused > 0 {
+        let reasons = listener.refusals.iter();
+        let reasons = reasons.map(|reason| format!("{} {}", count(&reason.count), reason.reason));
+        let reasons: Vec<_> = reasons.collect();
+        told.push_str(&format!("; refused: {}", reasons.join(", ")));
+    }
+    told
 }
 
 fn socket_row(socket: &Socket) -> Row {

@@ -108,7 +108,7 @@ fn lines(snapshot: &Snapshot) -> Vec<Line> {
     } = snapshot;
     let listeners = listeners
         .iter()
-        .map(|status| Line::Listener(Listener::new(status)));
+        .map(|status| Line::Listener(Listener::new(status, *now)));
     let sockets = statuses
         .iter()
         .map(|status| Line::Socket(Box::new(Socket::new(status, *now))));

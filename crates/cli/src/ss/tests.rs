@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use estab_core::observe::{Cause, DiscardReason, Initiator, LifeId, ResetReason, StateName};
+use estab_core::observe::{
+    Cause, DiscardReason, Initiator, LifeId, RefusalReason, ResetReason, StateName,
+};
 use estab_core::{
-    Call, CallResult, CongestionState, Counters, FourTuple, Instant, LastCall, ListenerStatus,
-    Outstanding, SeqNumber, Status, Timer, TimerKind,
+    AcceptPolicy, Call, CallResult, CongestionState, Counters, FourTuple, Instant, LastCall,
+    ListenerStatus, Outstanding, SeqNumber, Status, Timer, TimerKind,
 };
 
 use super::*;
@@ -121,6 +123,8 @@ fn snapshot() -> Snapshot {
     counters.discards[DiscardReason::OutsideWindow as usize] = 12;
     counters.discards[DiscardReason::Paws as usize] = 3;
     counters.resets[ResetReason::CloseUnread as usize] = 1;
+    let mut refusals = [0; RefusalReason::ALL.len()];
+    refusals[RefusalReason::SynQueueFull as usize] = 5;
     Snapshot {
         now: NOW,
         statuses: vec![established, close_wait, ended, time_wait],
@@ -129,9 +133,17 @@ fn snapshot() -> Snapshot {
             address: "0.0.0.0:80".parse().unwrap(),
             accept_queue: 1,
             backlog: 128,
-            half_open: 0,
+            policy: AcceptPolicy::Hold,
+            oldest_opened_at: Some(ago(2_300)),
+            half_open: 7,
+            syn_backlog: 1024,
+            held: 1,
             accepted: 3,
-            refused: 0,
+            cookies_sent: 1204,
+            cookies_accepted: 2,
+            cookies_failed: 1,
+            refused: 5,
+            refusals,
         }],
         counters,
     }
@@ -171,7 +183,8 @@ fn shown(path: &Path, filter: &str) -> String {
 fn the_table_has_the_columns_of_ss_and_more() {
     let expected = "\
 State       Recv-Q  Send-Q  Local Address:Port  Peer Address:Port  Age    First-Closer  Timer
-LISTEN      1       128     0.0.0.0:80          0.0.0.0:*          -      -
+LISTEN      1       128     0.0.0.0:80          0.0.0.0:*          2.3s   -
+          half-open 7 of 1,024, 1 held; hold; 3 accepted; cookies: 1,204 sent, 2 accepted, 1 failed; refused: 5 SynQueueFull
 UNCONN      0       0       198.18.0.1:80       198.18.0.2:41000   12.4s  peer
           ended: RST received at exactly RCV.NXT  RFC 5961 §3.2
 ESTAB       0       1204    198.18.0.1:80       198.18.0.2:41234   12.4s  -             timer:(on,1.2sec,1) sends again what is not acknowledged

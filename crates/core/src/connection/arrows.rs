@@ -77,7 +77,7 @@ arrows! {
     Closed::listen as fn(Closed) -> Listening: "passive OPEN" / "create TCB", Listen;
     Closed::connect as fn(Closed, SeqNumber) -> SynSent: "active OPEN" / "create TCB, snd SYN", Connect;
     Listening::close as fn(Listening) -> Closed: "CLOSE" / "delete TCB", Close | Shutdown;
-    Listening::syn_arrived as fn(Listening, demux::Answer) -> SynReceived: "rcv SYN" / "snd SYN,ACK", Syn | SynInTimeWait;
+    Listening::syn_arrived as fn(Listening, demux::Answer) -> SynReceived: "rcv SYN" / "snd SYN,ACK", Syn | SynInTimeWait | Cookie;
     SynSent::close as fn(SynSent) -> Closed: "CLOSE" / "delete TCB", Close | ShutdownWrite | Abort;
     SynSent::syn_arrived as fn(SynSent, SeqNumber, u32) -> SimultaneousOpen: "rcv SYN" / "snd SYN,ACK", SimultaneousSyn;
     SynSent::syn_ack_arrived as fn(SynSent, SeqNumber, u32) -> Established: "rcv SYN,ACK" / "snd ACK", SynAck;

@@ -37,7 +37,7 @@ use crate::{Flags, FourTuple, Instant, Segment, SeqNumber, SocketOptions};
 pub use calls::Shutdown;
 use history::History;
 pub use history::{CongestionState, Outstanding};
-pub(crate) use opening::{Handshake, advertised_mss, receive_shift, usable_mss};
+pub(crate) use opening::{Handshake, PathSeen, advertised_mss, receive_shift, usable_mss};
 use receive::ReceiveSide;
 use send::SendSide;
 use state::{EnterTimeWait, Next, State};

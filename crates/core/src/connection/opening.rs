@@ -6,6 +6,8 @@ use super::receive::{ALWAYS_QUICK, ReceiveSide};
 use super::send::SendSide;
 use super::state::{Closed, Receiving, Sending, State, Synchronized};
 use super::timeout::Timers;
+use core::num::NonZeroU32;
+
 use super::{Call, CallResult, Connection, LastCall, Owner, Readiness, TimestampState};
 use crate::context::Context;
 use crate::list::Links;
@@ -22,15 +24,27 @@ pub(crate) struct Handshake {
     pub(crate) peer_mss: u16,
     /// The peer's shift, if both scale.
     pub(crate) peer_shift: Option<u8>,
+    /// Our shift, if both scale.
+    pub(crate) shift: u8,
     pub(crate) sack: bool,
     /// The peer's newest timestamp, if both send them.
     pub(crate) ts_recent: Option<u32>,
     /// When the SYN came.
     pub(crate) opened_at: Instant,
-    /// When the SYN-ACK was sent, if it was sent only once.
-    pub(crate) answered_at: Option<Instant>,
-    /// How often it was sent again by the timer.
+    pub(crate) path: PathSeen,
+    /// How often the SYN-ACK was sent again by the timer.
     pub(crate) retries: u8,
+}
+
+/// What a passive handshake tells of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathSeen {
+    /// The SYN-ACK was sent at this moment, and only then: its ACK measures the path.
+    Measured(Instant),
+    /// The SYN-ACK, or its ACK, was lost.
+    Lossy,
+    /// Nothing.
+    Unknown,
 }
 
 impl Connection {
@@ -65,7 +79,7 @@ impl Connection {
     /// The end of a passive handshake: ESTABLISHED, because our SYN was acknowledged (RFC 9293 §3.5).
     pub(crate) fn accept<O: Observer>(
         cx: &Context<O>,
-        handshake: Handshake,
+        (handshake, offset): (Handshake, NonZeroU32),
         mut state: Synchronized<Sending, Receiving>,
         options: SocketOptions,
         owner: Owner,
@@ -84,16 +98,18 @@ impl Connection {
             recent,
             recent_at: cx.now,
             last_ack_sent: irs + 1,
-            offset: cx.secrets.timestamp_offset(&tuple),
+            offset,
         });
+        connection.receive.shift = handshake.shift;
         connection.agree_on_scaling(cx, handshake.peer_shift);
         connection.send.sack = handshake.sack;
         connection.receive.sack = handshake.sack;
         connection.send.peer_mss = handshake.peer_mss;
         connection.set_segment_sizes();
-        match handshake.answered_at {
-            Some(answered_at) => connection.send.rtt.sample(cx.now - answered_at),
-            None => {
+        match handshake.path {
+            PathSeen::Measured(sent_at) => connection.send.rtt.sample(cx.now - sent_at),
+            PathSeen::Unknown => {}
+            PathSeen::Lossy => {
                 connection.send.rtt.syn_was_retransmitted();
                 connection.send.start_with_one_segment();
             }
@@ -144,6 +160,11 @@ impl Connection {
             ended_in: None,
             network_error: None,
         }
+    }
+
+    /// When it began: by `connect`, or by the peer's SYN.
+    pub(crate) fn opened_at(&self) -> Instant {
+        self.history.opened_at
     }
 
     /// What our SYN offers, or our SYN,ACK accepts: only what the peer's SYN had, too.

@@ -1,18 +1,14 @@
 //! Listeners and their accept queues.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
-use hashbrown::HashMap;
-use slab::Slab;
-
-use super::ports::Keyed;
-use crate::SocketOptions;
 use crate::config::AcceptPolicy;
 use crate::connection::state::Closed;
 use crate::list::List;
-use crate::observe::LifeId;
+use crate::observe::{LifeId, RefusalReason};
+use crate::{Config, Instant, SocketOptions};
 
 /// A handle to a listener: an index and the life it belongs to, so that an old handle finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +29,7 @@ impl Listening {
 }
 
 /// Which local addresses a listener answers for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {
     One(IpAddr),
     /// `0.0.0.0`.
@@ -75,23 +71,74 @@ pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     pub(crate) scope: Scope,
     pub(crate) backlog: usize,
+    /// As it was asked for.
+    pub(crate) syn_backlog: Option<usize>,
     pub(crate) policy: AcceptPolicy,
+    pub(crate) defer_accept: Option<Duration>,
     pub(crate) options: SocketOptions,
     /// Children ready to be accepted, linked through their slots.
     pub(crate) queue: List,
     /// Half-open children whose handshake is done and who wait for a place: index and life.
     pub(crate) held: VecDeque<(u32, LifeId)>,
+    /// How many of these are still there.
+    pub(crate) held_now: usize,
     /// Half-open children.
     pub(crate) half_open: usize,
-    pub(crate) accepted: u64,
-    pub(crate) refused: u64,
+    pub(crate) tally: Tally,
     /// An event tells that the queue is not empty.
     pub(crate) told: bool,
 }
 
+/// What happened at a listener how often.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) accepted: u64,
+    pub(crate) cookies_sent: u64,
+    pub(crate) cookies_accepted: u64,
+    pub(crate) cookies_failed: u64,
+    pub(crate) refusals: [u64; RefusalReason::ALL.len()],
+}
+
+/// Half-open children that there may be at least, unless less is asked for.
+const LEAST_SYN_BACKLOG: usize = 128;
+
 impl Listener {
     pub(crate) fn is_full(&self) -> bool {
         self.queue.len() >= self.backlog
+    }
+
+    /// Half-open children that there may be.
+    pub(crate) fn syn_backlog(&self) -> usize {
+        let default = self.backlog.max(LEAST_SYN_BACKLOG);
+        self.syn_backlog.unwrap_or(default).max(1)
+    }
+
+    /// How it is seen. `oldest`: since when the child waits that has waited longest.
+    pub(crate) fn status(&self, oldest: Option<Instant>, config: &Config) -> ListenerStatus {
+        let Tally {
+            accepted,
+            cookies_sent,
+            cookies_accepted,
+            cookies_failed,
+            refusals,
+        } = self.tally;
+        ListenerStatus {
+            life: self.life,
+            address: self.address,
+            accept_queue: self.queue.len(),
+            backlog: self.backlog,
+            policy: self.policy,
+            oldest_opened_at: oldest,
+            half_open: self.half_open,
+            syn_backlog: self.syn_backlog().min(config.max_syn_received),
+            held: self.held_now,
+            accepted,
+            cookies_sent,
+            cookies_accepted,
+            cookies_failed,
+            refused: refusals.iter().sum(),
+            refusals,
+        }
     }
 }
 
@@ -102,114 +149,40 @@ pub struct ListenerStatus {
     pub life: LifeId,
     /// The address it was bound to; unspecified for all.
     pub address: SocketAddr,
-    /// Children that wait for `accept`.
+    /// Children that wait for `accept`. More than `backlog` only after another listener's were handed over.
     pub accept_queue: usize,
     /// How many may.
     pub backlog: usize,
+    /// What happens when they do.
+    pub policy: AcceptPolicy,
+    /// When the SYN came of the child that has waited longest for `accept`.
+    pub oldest_opened_at: Option<Instant>,
     /// Half-open children.
     pub half_open: usize,
+    /// How many there may be, before SYNs are answered by cookies or not at all. Those that took over from
+    /// TIME-WAIT, and those handed over, may exceed it.
+    pub syn_backlog: usize,
+    /// Children whose handshake is done and who wait for a place among those that wait for `accept`. They count as
+    /// half-open.
+    pub held: usize,
     /// Children accepted.
     pub accepted: u64,
-    /// SYNs and children refused because a queue was full.
+    /// SYN cookies sent.
+    pub cookies_sent: u64,
+    /// SYN cookies that came back and were good.
+    pub cookies_accepted: u64,
+    /// ACKs that came while cookies were expected, and brought back none.
+    pub cookies_failed: u64,
+    /// SYNs and children refused, for any reason.
     pub refused: u64,
+    /// The same by `RefusalReason as usize`.
+    pub refusals: [u64; RefusalReason::ALL.len()],
 }
 
-/// All listeners, by port.
-#[derive(Clone, Debug)]
-pub(crate) struct Listeners {
-    slots: Slab<Listener>,
-    by_port: HashMap<u16, Vec<u32>, Keyed>,
-}
-
-impl Listeners {
-    pub(crate) fn new(key: [u8; 16]) -> Self {
-        Self {
-            slots: Slab::new(),
-            by_port: HashMap::with_hasher(Keyed(key)),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    pub(crate) fn get(&self, id: ListenerId) -> Option<&Listener> {
-        self.slots
-            .get(id.index as usize)
-            .filter(|listener| listener.life == id.life)
-    }
-
-    pub(crate) fn get_mut(&mut self, id: ListenerId) -> Option<&mut Listener> {
-        self.slots
-            .get_mut(id.index as usize)
-            .filter(|listener| listener.life == id.life)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listener> {
-        self.slots.iter().map(|(_, listener)| listener)
-    }
-
-    pub(crate) fn ids(&self) -> impl Iterator<Item = ListenerId> + '_ {
-        let id = |(index, listener): (usize, &Listener)| ListenerId {
-            index: index as u32,
-            life: listener.life,
-        };
-        self.slots.iter().map(id)
-    }
-
-    /// Whether another listener holds the port for any of these addresses.
-    pub(crate) fn conflicts(&self, scope: Scope, port: u16) -> bool {
-        self.on(port)
-            .any(|(_, listener)| listener.scope.overlaps(scope))
-    }
-
-    /// Who answers at this address: one bound to it exactly goes before one bound to all.
-    pub(crate) fn find(&self, address: IpAddr, port: u16) -> Option<ListenerId> {
-        self.on(port)
-            .filter(|(_, listener)| listener.scope.contains(address))
-            .min_by_key(|(_, listener)| !matches!(listener.scope, Scope::One(_)))
-            .map(|(index, listener)| ListenerId {
-                index,
-                life: listener.life,
-            })
-    }
-
-    fn on(&self, port: u16) -> impl Iterator<Item = (u32, &Listener)> {
-        let indices = self.by_port.get(&port).into_iter().flatten();
-        indices.map(|&index| (index, &self.slots[index as usize]))
-    }
-
-    pub(crate) fn insert(&mut self, listener: Listener) -> ListenerId {
-        let (life, port) = (listener.life, listener.address.port());
-        let index = self.slots.insert(listener) as u32;
-        self.by_port.entry(port).or_default().push(index);
-        ListenerId { index, life }
-    }
-
-    pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Listener> {
-        self.get(id)?;
-        let listener = self.slots.remove(id.index as usize);
-        let port = listener.address.port();
-        if let Some(indices) = self.by_port.get_mut(&port) {
-            indices.retain(|&index| index != id.index);
-            if indices.is_empty() {
-                self.by_port.remove(&port);
-            }
-        }
-        Some(listener)
-    }
-}
-
-impl From<&Listener> for ListenerStatus {
-    fn from(listener: &Listener) -> Self {
-        Self {
-            life: listener.life,
-            address: listener.address,
-            accept_queue: listener.queue.len(),
-            backlog: listener.backlog,
-            half_open: listener.half_open,
-            accepted: listener.accepted,
-            refused: listener.refused,
-        }
+impl ListenerStatus {
+    /// How many SYNs and children were refused for `reason`.
+    #[must_use]
+    pub fn refused_for(&self, reason: RefusalReason) -> u64 {
+        self.refusals[reason as usize]
     }
 }

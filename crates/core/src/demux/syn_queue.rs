@@ -3,16 +3,17 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use slab::Slab;
 
 use super::listener::{ListenerId, Listening};
 use crate::connection::state::{Rcv, Receiving, Sending, Snd, Synchronized};
-use crate::connection::{CHALLENGE_INTERVAL, Handshake};
+use crate::connection::{CHALLENGE_INTERVAL, Handshake, PathSeen};
 use crate::list::{Linked, Links, List};
 use crate::observe::LifeId;
-use crate::{Config, FourTuple, Instant, SeqNumber};
+use crate::{Config, FourTuple, Instant, Secrets, SeqNumber};
 
 /// What a SYN told, and what we answered.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Answer {
     /// The peer's window shift, if it offered one and we scale.
     pub(crate) peer_shift: Option<u8>,
     pub(crate) sack: bool,
+    /// Our window shift, which counts if the peer has one.
+    pub(crate) shift: u8,
     /// The peer's timestamp, if it offered one and we use them.
     pub(crate) ts_recent: Option<u32>,
 }
@@ -38,6 +41,10 @@ const SACK: u8 = 1;
 const TIMESTAMPS: u8 = 1 << 1;
 /// The handshake is done, but the accept queue has no place.
 const HELD: u8 = 1 << 2;
+/// The handshake is done, but nothing was said yet to a listener that waits for data.
+const DEFERRED: u8 = 1 << 3;
+/// When our SYN,ACK was sent is not known.
+const UNTIMED: u8 = 1 << 4;
 
 /// SYN-RECEIVED after a passive OPEN.
 #[derive(Clone, Debug)]
@@ -51,20 +58,25 @@ pub(crate) struct SynReceived {
     /// When the SYN-ACK goes out again, or the entry ends.
     pub(crate) deadline: Instant,
     links: Links,
-    /// Data that came on the SYN.
-    #[expect(
-        clippy::box_collection,
-        reason = "one word in the entry instead of three"
-    )]
-    pub(crate) early: Option<Box<Vec<u8>>>,
+    /// What few entries have, so that the others spend one word on it.
+    rare: Option<Box<Rare>>,
     /// When it was last challenged, in milliseconds modulo 2^32, of which it lives to see few; zero is never.
     challenged: u32,
     peer_mss: u16,
     wnd: u16,
     peer_shift: u8,
+    shift: u8,
     flags: u8,
-    /// SYN-ACKs sent again.
+    /// SYN-ACKs sent again, and not, because the peer was heard.
     pub(crate) retries: u8,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// Data that came on the SYN.
+    early: Vec<u8>,
+    /// What our timestamp clock adds to the stack's, if a cookie began it elsewhere.
+    offset: Option<NonZeroU32>,
 }
 
 const _: () = assert!(size_of::<SynReceived>() <= 96);
@@ -82,6 +94,7 @@ impl Listening {
             peer_mss,
             peer_shift,
             sack,
+            shift,
             ts_recent,
         } = answer;
         let flags = if sack { SACK } else { 0 } | if ts_recent.is_some() { TIMESTAMPS } else { 0 };
@@ -94,11 +107,12 @@ impl Listening {
             listener,
             deadline: Instant::ZERO,
             links: Links::default(),
-            early: None,
+            rare: None,
             challenged: 0,
             peer_mss,
             wnd,
             peer_shift: peer_shift.unwrap_or(NO_SHIFT),
+            shift,
             flags,
             retries: 0,
         }
@@ -151,6 +165,59 @@ impl SynReceived {
         (self.peer_shift != NO_SHIFT).then_some(self.peer_shift)
     }
 
+    /// Our window shift, if both scale.
+    pub(crate) fn shift(&self) -> Option<u8> {
+        self.peer_shift().map(|_| self.shift)
+    }
+
+    /// What our timestamp clock adds to the stack's.
+    pub(crate) fn ts_offset(&self, secrets: &Secrets) -> NonZeroU32 {
+        let given = self.rare.as_ref().and_then(|rare| rare.offset);
+        given.unwrap_or_else(|| secrets.timestamp_offset(&self.tuple))
+    }
+
+    /// TSval of a moment.
+    pub(crate) fn timestamp(&self, secrets: &Secrets, at: Instant) -> u32 {
+        let offset = self.ts_offset(secrets).get();
+        offset.wrapping_add(at.as_millis() as u32)
+    }
+
+    /// Its SYN,ACK was a cookie, sent at `at`, if that is known.
+    pub(crate) fn was_answered_at(&mut self, at: Option<Instant>, config: &Config) {
+        match at {
+            Some(at) => self.deadline = at + wait(config, 0),
+            None => self.flags |= UNTIMED,
+        }
+    }
+
+    /// Goes on from a timestamp clock that is not ours.
+    pub(crate) fn keep_clock(&mut self, offset: NonZeroU32) {
+        self.rare.get_or_insert_default().offset = Some(offset);
+    }
+
+    /// The peer has acknowledged another SYN,ACK of ours, a cookie.
+    pub(crate) fn adopt(&mut self, iss: SeqNumber) {
+        self.iss = iss;
+        self.flags |= UNTIMED;
+    }
+
+    /// Bytes of data that came on the SYN.
+    pub(crate) fn early_len(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.early.len())
+    }
+
+    /// Takes the data that came on the SYN, if there was any.
+    pub(crate) fn take_early(&mut self) -> Vec<u8> {
+        let early = self.rare.as_mut().map(|rare| &mut rare.early);
+        early.map(core::mem::take).unwrap_or_default()
+    }
+
+    /// Bytes that the entry takes.
+    pub(crate) fn bytes_held(&self) -> usize {
+        let rare = |rare: &Rare| size_of::<Rare>() + rare.early.capacity();
+        size_of::<Self>() + self.rare.as_deref().map_or(0, rare)
+    }
+
     /// The handshake is done, and the child waits for a place in the accept queue.
     pub(crate) fn is_held(&self) -> bool {
         self.flags & HELD != 0
@@ -158,6 +225,15 @@ impl SynReceived {
 
     pub(crate) fn hold(&mut self) {
         self.flags |= HELD;
+    }
+
+    /// The handshake is done, and the child waits for its peer to say something.
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.flags & (DEFERRED | HELD) == DEFERRED
+    }
+
+    pub(crate) fn defer(&mut self) {
+        self.flags |= DEFERRED;
     }
 
     /// Whether a suspicious segment may be answered: twice a second, as for a connection with a slot.
@@ -185,17 +261,25 @@ impl SynReceived {
     /// What the connection that follows begins with.
     pub(crate) fn handshake(&self, config: &Config) -> Handshake {
         let opened_at = self.opened_at(config);
+        // Neither a SYN-ACK sent twice nor the wait for a place or for data measures the path.
+        let path = if self.flags & (UNTIMED | DEFERRED) != 0 {
+            PathSeen::Unknown
+        } else if self.retries == 0 && !self.is_held() {
+            PathSeen::Measured(opened_at)
+        } else {
+            PathSeen::Lossy
+        };
         Handshake {
             life: self.life,
             tuple: self.tuple,
             peer_mss: self.peer_mss,
             peer_shift: self.peer_shift(),
+            shift: self.shift,
             sack: self.sack(),
             ts_recent: self.ts_recent(),
             opened_at,
             retries: self.retries,
-            // Neither a SYN-ACK sent twice nor the wait for a place measures the path.
-            answered_at: (self.retries == 0 && !self.is_held()).then_some(opened_at),
+            path,
         }
     }
 }
@@ -245,6 +329,11 @@ impl SynQueue {
         self.entries.get_mut(index as usize)
     }
 
+    /// Whether the child that was put on the list of the held ones is still there.
+    pub(crate) fn holds(&self, index: u32, life: LifeId) -> bool {
+        self.get(index).is_some_and(|entry| entry.life == life)
+    }
+
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         self.entries.iter().map(|(index, _)| index as u32)
     }
@@ -253,13 +342,21 @@ impl SynQueue {
         self.entries.iter().map(|(_, entry)| entry)
     }
 
+    /// Entries of this listener.
+    pub(crate) fn of(&self, listener: ListenerId) -> impl Iterator<Item = u32> + '_ {
+        let own = self.entries.iter();
+        own.filter(move |(_, entry)| entry.listener == listener)
+            .map(|(index, _)| index as u32)
+    }
+
     /// Keeps data that came on a SYN, if there is room for it; the peer sends it again if not.
     pub(crate) fn keep_early(&mut self, index: u32, data: &[u8], limit: usize) {
         if data.is_empty() || self.early_bytes + data.len() > limit {
             return;
         }
         self.early_bytes += data.len();
-        self.entries[index as usize].early = Some(Box::new(data.to_vec()));
+        let rare = self.entries[index as usize].rare.get_or_insert_default();
+        rare.early = data.to_vec();
     }
 
     /// Adds an entry whose SYN-ACK goes out now.
@@ -274,7 +371,7 @@ impl SynQueue {
         let level = usize::from(self.entries[index as usize].retries);
         self.levels[level].remove(&mut Entries(&mut self.entries), index);
         let entry = self.entries.remove(index as usize);
-        self.early_bytes -= entry.early.as_ref().map_or(0, |data| data.len());
+        self.early_bytes -= entry.early_len();
         entry
     }
 
@@ -285,10 +382,11 @@ impl SynQueue {
             .map(|(index, _)| index)
     }
 
-    /// Moves an entry to the next level. Answers whether there was one: if not, it has no more tries.
-    pub(crate) fn back_off(&mut self, index: u32, now: Instant, config: &Config) -> bool {
+    /// Moves an entry to the next level, if that is not beyond `most`. Answers whether there was one: if not, it has
+    /// no more tries.
+    pub(crate) fn back_off(&mut self, index: u32, most: u8, now: Instant, config: &Config) -> bool {
         let level = usize::from(self.entries[index as usize].retries);
-        if level + 1 >= self.levels.len() {
+        if level + 1 >= self.levels.len() || level >= usize::from(most) {
             return false;
         }
         self.levels[level].remove(&mut Entries(&mut self.entries), index);
@@ -299,6 +397,16 @@ impl SynQueue {
         true
     }
 
+    /// Lets an entry wait from now on as long as one that has just come.
+    pub(crate) fn restart(&mut self, index: u32, now: Instant, config: &Config) {
+        let level = usize::from(self.entries[index as usize].retries);
+        self.levels[level].remove(&mut Entries(&mut self.entries), index);
+        let entry = &mut self.entries[index as usize];
+        entry.retries = 0;
+        entry.deadline = now + wait(config, 0);
+        self.levels[0].push_back(&mut Entries(&mut self.entries), index);
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.heads().map(|(_, deadline)| deadline).min()
     }
@@ -307,6 +415,17 @@ impl SynQueue {
         let heads = self.levels.iter().filter_map(List::front);
         heads.map(|index| (index, self.entries[index as usize].deadline))
     }
+}
+
+/// After how many levels at least `time` has passed.
+pub(crate) fn levels_within(config: &Config, time: Duration) -> u8 {
+    let mut passed = Duration::ZERO;
+    let levels = (0..=config.syn_ack_retries).take_while(|level| {
+        let goes_on = passed < time;
+        passed = passed.saturating_add(wait(config, *level));
+        goes_on
+    });
+    levels.count() as u8
 }
 
 /// How long the SYN-ACK of a level waits for its ACK (RFC 6298 §5.5: doubled each time).

@@ -71,6 +71,7 @@ vocabulary! {
         SynAck: "SYN,ACK received", "RFC 9293 §3.10.7.3";
         SimultaneousSyn: "SYN received while our own is under way", "RFC 9293 §3.10.7.3";
         AckOfSyn: "our SYN is acknowledged", "RFC 9293 §3.10.7.4";
+        Cookie: "an ACK brings back our SYN cookie", "RFC 4987 §3.6";
         Fin: "FIN received", "RFC 9293 §3.10.7.4";
         AckOfFin: "our FIN is acknowledged", "RFC 9293 §3.10.7.4";
         Reset: "RST received at exactly RCV.NXT", "RFC 5961 §3.2";
@@ -111,9 +112,9 @@ impl Cause {
         match self {
             Listen | Connect | Close | ShutdownWrite | Abort | LingerZero | CloseUnread
             | ListenerClosed | Reconnect => Initiator::Local,
-            Syn | SynAck | SimultaneousSyn | AckOfSyn | Fin | AckOfFin | Reset | ResetInWindow
-            | ResetInSynSent | ResetInTimeWait | SynInWindow | OtherSyn | SynInTimeWait
-            | DataAfterClose => Initiator::Peer,
+            Syn | SynAck | SimultaneousSyn | AckOfSyn | Cookie | Fin | AckOfFin | Reset
+            | ResetInWindow | ResetInSynSent | ResetInTimeWait | SynInWindow | OtherSyn
+            | SynInTimeWait | DataAfterClose => Initiator::Peer,
             SynRetries | SynAckRetries | DataRetries | OrphanRetries | UserTimeout | KeepAlive
             | Linger | FinWait2Timeout | TimeWaitExpired | TimeWaitEvicted | TimeWaitSkipped
             | Shed | AcceptOverflow | NoMemory | Unreachable | Refused | Shutdown => {

@@ -47,14 +47,15 @@ impl<O: Observer> Stack<O> {
             let tuple = Some(segment.tuple);
             return self.cx.discard(tuple, None, DiscardReason::SynFin);
         }
-        match self.find(&segment.tuple).1 {
+        let (hash, owner) = self.find(&segment.tuple);
+        match owner {
             Some(Place::Connection(index)) => {
                 self.connections[index as usize].arrive(&mut self.cx, segment);
                 self.settle(index);
             }
             Some(Place::SynReceived(index)) => self.arrive_in_syn_received(index, segment),
             Some(Place::TimeWait(index)) => self.arrive_in_time_wait(index, segment),
-            None => self.arrive_without_connection(segment),
+            None => self.arrive_without_connection(segment, hash),
         }
     }
 
@@ -63,10 +64,11 @@ impl<O: Observer> Stack<O> {
         self.is_ours(segment.tuple.remote().ip())
     }
 
-    pub(super) fn arrive_without_connection(&mut self, segment: &Segment<'_>) {
+    /// `hash`: the 4-tuple's.
+    pub(super) fn arrive_without_connection(&mut self, segment: &Segment<'_>, hash: u64) {
         let local = segment.tuple.local();
-        match self.listeners.find(local.ip(), local.port()) {
-            Some(listener) => self.arrive_for_listener(listener, segment),
+        match self.listeners.find(local.ip(), local.port(), hash) {
+            Some(listener) => self.arrive_for_listener(listener, segment, hash),
             None => self.arrive_for_nobody(segment),
         }
     }
@@ -84,7 +86,7 @@ impl<O: Observer> Stack<O> {
     }
 
     /// RFC 9293 §3.10.7.2: LISTEN.
-    fn arrive_for_listener(&mut self, listener: ListenerId, segment: &Segment<'_>) {
+    fn arrive_for_listener(&mut self, listener: ListenerId, segment: &Segment<'_>, hash: u64) {
         let tuple = Some(segment.tuple);
         let alone = !segment.has(Flags::FIN) || self.cx.config.syn_fin == SynFin::Taken;
         if segment.has(Flags::RST) {
@@ -95,6 +97,9 @@ impl<O: Observer> Stack<O> {
             };
             self.cx.discard(tuple, None, reason);
         } else if segment.has(Flags::ACK) {
+            if !segment.has(Flags::SYN) && self.take_cookie(listener, segment, hash) {
+                return;
+            }
             self.cx.discard(tuple, None, DiscardReason::AckToListener);
             let options = self
                 .listeners
@@ -107,7 +112,7 @@ impl<O: Observer> Stack<O> {
         } else if !alone {
             self.cx.discard(tuple, None, DiscardReason::SynFin);
         } else {
-            self.answer_syn(listener, segment, None);
+            self.answer_syn(listener, segment, hash);
         }
     }
 }

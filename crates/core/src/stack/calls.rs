@@ -3,12 +3,15 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use super::{AcceptLinks, SocketId, Stack};
+#[cfg(doc)]
+use crate::Config;
 use crate::config::AcceptPolicy;
 use crate::connection::state::Closed;
 use crate::connection::{Connection, Shutdown};
-use crate::demux::{Hold, Listener, ListenerId, Place, Scope};
+use crate::demux::{Hold, Listener, ListenerId, Place, Scope, Tally};
 use crate::error::{
     ConnectError, ListenError, ReadError, ShutdownError, UnknownSocket, WriteError,
 };
@@ -26,6 +29,14 @@ pub struct ListenOptions {
     pub backlog: usize,
     /// What happens when they do.
     pub policy: AcceptPolicy,
+    /// Half-open children that there may be, besides what [`Config::max_syn_received`] says for all listeners; at
+    /// least 1. `None`: the backlog, and at least 128. Beyond, SYNs are answered as
+    /// [`Config::syn_cookies`] says.
+    pub syn_backlog: Option<usize>,
+    /// A child whose peer has said nothing yet stays half-open for so long, or until its data or FIN comes (Linux's
+    /// TCP_DEFER_ACCEPT). Rounded up to the next of the times when its SYN-ACK would be sent again: 1, 3, 7, 15, 31
+    /// and 63 s by default. Then it may be accepted without.
+    pub defer_accept: Option<Duration>,
     /// The options that children inherit; `reuse_address` is for this call.
     pub socket: SocketOptions,
 }
@@ -38,6 +49,8 @@ impl ListenOptions {
             address,
             backlog: 1024,
             policy: AcceptPolicy::default(),
+            syn_backlog: None,
+            defer_accept: None,
             socket: SocketOptions::default(),
         }
     }
@@ -71,13 +84,15 @@ impl<O: Observer> Stack<O> {
             address,
             scope: Scope::of(address.ip()),
             backlog: options.backlog.max(1),
+            syn_backlog: options.syn_backlog,
             policy: options.policy,
+            defer_accept: options.defer_accept,
             options: options.socket.clamped(),
             queue: List::new(),
             held: VecDeque::new(),
+            held_now: 0,
             half_open: 0,
-            accepted: 0,
-            refused: 0,
+            tally: Tally::default(),
             told: false,
         };
         let tuple = listening_tuple(address);
@@ -129,11 +144,16 @@ impl<O: Observer> Stack<O> {
                 ),
             };
         }
-        if self.listeners.conflicts(scope, address.port()) {
+        if self
+            .listeners
+            .conflicts(scope, address.port(), options.reuse_port)
+        {
             return refuse(self, RefusalReason::AddressInUse, ListenError::AddressInUse);
         }
         let Hold { live, time_wait } = self.ports.holders(&self.cx.config, scope, address.port());
-        if !options.reuse_address && live + time_wait > 0 {
+        // The connections of a group that is joined are no obstacle.
+        let joins = options.reuse_port && self.listeners.shares(scope, address.port());
+        if !options.reuse_address && !joins && live + time_wait > 0 {
             let reason = if live > 0 {
                 RefusalReason::AddressInUse
             } else {
@@ -172,7 +192,35 @@ impl<O: Observer> Stack<O> {
         Ok(())
     }
 
-    /// Changes the options that children to come inherit.
+    /// Changes how many half-open children there may be, as [`ListenOptions::syn_backlog`] says. Those that are stay.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_syn_backlog(
+        &mut self,
+        id: ListenerId,
+        syn_backlog: Option<usize>,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.syn_backlog = syn_backlog;
+        Ok(())
+    }
+
+    /// Changes how long a listener waits for data, as [`ListenOptions::defer_accept`] says.
+    ///
+    /// # Errors
+    /// [`UnknownSocket`] for a listener that was closed.
+    pub fn set_defer_accept(
+        &mut self,
+        id: ListenerId,
+        time: Option<Duration>,
+    ) -> Result<(), UnknownSocket> {
+        let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
+        listener.defer_accept = time;
+        Ok(())
+    }
+
+    /// Changes the options that children to come inherit. Whether the listener shares its port stays.
     ///
     /// # Errors
     /// [`UnknownSocket`] for a listener that was closed.
@@ -182,7 +230,10 @@ impl<O: Observer> Stack<O> {
         options: SocketOptions,
     ) -> Result<(), UnknownSocket> {
         let listener = self.listeners.get_mut(id).ok_or(UnknownSocket)?;
-        listener.options = options.clamped();
+        listener.options = SocketOptions {
+            reuse_port: listener.options.reuse_port,
+            ..options.clamped()
+        };
         Ok(())
     }
 
@@ -196,7 +247,7 @@ impl<O: Observer> Stack<O> {
         let nobody = SocketAddr::new(ip, 0);
         let held = ports.held_ports(&cx.config, scope);
         ports.ephemeral(&cx.config, &cx.secrets, ip, nobody, |port| {
-            !listeners.conflicts(scope, port) && !held.contains(&port)
+            !listeners.conflicts(scope, port, false) && !held.contains(&port)
         })
     }
 
@@ -290,7 +341,7 @@ impl<O: Observer> Stack<O> {
             .filter(|port| *port != 0)
         {
             let tuple = tuple_from(port);
-            let mut taken = self.listeners.conflicts(Scope::One(ip), port);
+            let mut taken = self.listeners.conflicts(Scope::One(ip), port, false);
             taken |= match self.find(&tuple).1 {
                 Some(Place::TimeWait(index)) => {
                     !options.socket.reuse_address || !self.may_reconnect(index)
@@ -304,7 +355,7 @@ impl<O: Observer> Stack<O> {
         }
         let mut ports = core::mem::replace(&mut self.ports, crate::demux::Ports::new([0; 16]));
         let port = ports.ephemeral(&self.cx.config, &self.cx.secrets, ip, remote, |port| {
-            !self.listeners.conflicts(Scope::One(ip), port)
+            !self.listeners.conflicts(Scope::One(ip), port, false)
                 && self.find(&tuple_from(port)).1.is_none()
         });
         self.ports = ports;
@@ -329,7 +380,7 @@ impl<O: Observer> Stack<O> {
         else {
             return Ok(None);
         };
-        listener.accepted += 1;
+        listener.tally.accepted += 1;
         let connection = &mut self.connections[index as usize];
         connection.be_accepted(self.cx.now);
         let life = connection.life;

@@ -1,121 +1,92 @@
 //! The passive handshake: a SYN becomes an entry of the SYN queue, its ACK a connection in the accept queue.
 
+use super::admission::{Admission, Room};
 use super::slotless::SlotlessAck;
 use super::time_wait::EndedTimeWait;
 use super::{AcceptLinks, Stack};
-use crate::config::AcceptPolicy;
-use crate::connection::{Connection, Owner, advertised_mss, receive_shift, usable_mss};
+use crate::connection::{Connection, Owner, PathSeen, advertised_mss, receive_shift, usable_mss};
 use crate::context::{Reply, bare_segment};
 use crate::demux::{Answer, Listener, ListenerId, Listening, Place, SynReceived};
 use crate::observe::{
     Cause, Direction, DiscardReason, LifeId, Observer, RefusalReason, ResetReason, StateName,
 };
-use crate::{Flags, Options, Segment, SeqNumber, Timestamps};
+use crate::{Config, Flags, FourTuple, Options, Segment, SeqNumber, SocketOptions, Timestamps};
 
 impl<O: Observer> Stack<O> {
     /// A SYN for a listener (RFC 9293 §3.10.7.2): it is answered if there is room for what follows.
-    /// `old`: the connection in TIME-WAIT that gives way to it.
-    pub(super) fn answer_syn(
+    /// `hash`: the 4-tuple's.
+    pub(super) fn answer_syn(&mut self, id: ListenerId, segment: &Segment<'_>, hash: u64) {
+        match self.admit(id, segment, None) {
+            Admission::Entry => self.open_half(id, (segment, hash), None),
+            Admission::Cookie => self.answer_with_cookie(id, segment),
+            Admission::Refused => {}
+        }
+    }
+
+    /// A SYN that was admitted gets its entry. `old`: the connection in TIME-WAIT that gave way to it.
+    pub(super) fn open_half(
         &mut self,
         id: ListenerId,
-        segment: &Segment<'_>,
+        (segment, hash): (&Segment<'_>, u64),
         old: Option<&EndedTimeWait>,
     ) {
-        let tuple = segment.tuple;
-        if self.refuses_syn(id, segment, None) {
-            return;
-        }
-        let Some(listener) = self.listeners.get_mut(id) else {
+        let life = self.cx.next_life();
+        let Some(listener) = self.listeners.get(id) else {
             return;
         };
-        listener.half_open += 1;
-        let state = listener.state;
-        let entry = state.syn_arrived(self.answer_to(id, segment, old));
-        let life = entry.life;
-        self.cx.seen(
-            life,
-            segment,
-            segment.payload.len() as u32,
-            Direction::Received,
-            false,
-        );
+        let answer = self.answer_to(life, (id, &listener.options), segment, old);
+        let entry = listener.state.syn_arrived(answer);
+        let len = segment.payload.len() as u32;
+        self.cx.seen(life, segment, len, Direction::Received, false);
         let cause = if old.is_some() {
             Cause::SynInTimeWait
         } else {
             Cause::Syn
         };
-        self.cx.transition(
-            life,
-            tuple,
-            (StateName::Listen, StateName::SynReceived),
-            cause,
-        );
-        let index = self.syn_queue.insert(entry, self.cx.now, &self.cx.config);
+        let states = (StateName::Listen, StateName::SynReceived);
+        self.cx.transition(life, segment.tuple, states, cause);
+        let index = self.insert_half_open(entry, hash);
         self.syn_queue
             .keep_early(index, segment.payload, self.cx.config.max_syn_data);
-        let hash = self.cx.secrets.table_hash(&tuple);
-        self.table.insert(hash, Place::SynReceived(index));
         self.send_syn_ack(index, false);
     }
 
-    /// Never a silent half-connection: while no place is left, a SYN is not answered. `life`: that of the
-    /// connection in TIME-WAIT which would have given way to it.
-    pub(super) fn refuses_syn(
-        &mut self,
-        id: ListenerId,
-        segment: &Segment<'_>,
-        life: Option<LifeId>,
-    ) -> bool {
-        let Some(listener) = self.listeners.get_mut(id) else {
-            return true;
-        };
-        let (discard, refusal) = if listener.is_full() && listener.policy == AcceptPolicy::Hold {
-            (
-                DiscardReason::AcceptQueueFull,
-                RefusalReason::AcceptQueueFull,
-            )
-        } else if self.syn_queue.len() >= self.cx.config.max_syn_received {
-            (DiscardReason::SynQueueFull, RefusalReason::SynQueueFull)
-        } else {
-            return false;
-        };
-        listener.refused += 1;
-        self.cx.discard(Some(segment.tuple), life, discard);
-        self.cx.refuse(Some(segment.tuple), refusal);
-        true
+    /// Puts an entry into the SYN queue and the table.
+    pub(super) fn insert_half_open(&mut self, entry: SynReceived, hash: u64) -> u32 {
+        if let Some(listener) = self.listeners.get_mut(entry.listener) {
+            listener.half_open += 1;
+        }
+        let index = self.syn_queue.insert(entry, self.cx.now, &self.cx.config);
+        self.table.insert(hash, Place::SynReceived(index));
+        index
     }
 
     /// What is settled by the SYN.
     fn answer_to(
-        &mut self,
-        id: ListenerId,
+        &self,
+        life: LifeId,
+        (listener, socket): (ListenerId, &SocketOptions),
         segment: &Segment<'_>,
         old: Option<&EndedTimeWait>,
     ) -> Answer {
-        let Segment { tuple, options, .. } = segment;
-        let config = &self.cx.config;
-        let listener = self.listeners.get(id);
-        let offers = !listener.is_some_and(|listener| listener.options.no_options);
-        let mut iss = self.cx.secrets.initial_sequence_number(tuple, self.cx.now);
+        let (tuple, config) = (segment.tuple, &self.cx.config);
+        let options = accepted(&segment.options, config, socket);
+        let mut iss = self.cx.secrets.initial_sequence_number(&tuple, self.cx.now);
         if let Some(old) = old {
             iss = next_incarnation(iss, old.snd_nxt);
         }
         Answer {
-            tuple: *tuple,
-            listener: id,
+            life,
+            tuple,
+            listener,
             iss,
             irs: segment.seq,
             wnd: segment.wnd,
             peer_mss: usable_mss(options.mss, tuple.is_ipv4()),
-            peer_shift: options
-                .window_scale
-                .filter(|_| config.window_scaling && offers),
-            sack: options.sack_permitted && config.sack && offers,
-            ts_recent: options
-                .timestamps
-                .filter(|_| config.timestamps && offers)
-                .map(|ts| ts.value),
-            life: self.cx.next_life(),
+            peer_shift: options.window_scale,
+            sack: options.sack_permitted,
+            shift: receive_shift(config, socket),
+            ts_recent: options.timestamps.map(|theirs| theirs.value),
         }
     }
 
@@ -124,29 +95,22 @@ impl<O: Observer> Stack<O> {
         let Some(entry) = self.syn_queue.get(index) else {
             return;
         };
-        let tuple = entry.tuple();
-        let life = entry.life;
-        let config = &self.cx.config;
-        let options = match self.listeners.get(entry.listener) {
-            Some(listener) => listener.options,
-            None => return,
+        let (config, life) = (&self.cx.config, entry.life);
+        let Some(listener) = self.listeners.get(entry.listener) else {
+            return;
         };
-        let mut segment = bare_segment(tuple, entry.iss, entry.rcv_nxt(), Flags::SYN | Flags::ACK);
-        segment.wnd = u16::try_from(options.receive_buffer).unwrap_or(u16::MAX);
-        segment.options = Options {
-            mss: (!options.no_options).then(|| advertised_mss(config, &options, tuple.is_ipv4())),
-            window_scale: entry.peer_shift().map(|_| receive_shift(config, &options)),
-            sack_permitted: entry.sack(),
-            timestamps: entry.ts_recent().map(|echo| Timestamps {
-                value: self.cx.secrets.timestamp(&tuple, self.cx.now),
-                echo,
-            }),
-            ..Options::default()
-        };
+        let options = &listener.options;
+        let mut segment = syn_ack(config, options, (entry.tuple(), entry.iss, entry.irs));
+        segment.options.window_scale = entry.shift();
+        segment.options.sack_permitted = entry.sack();
+        segment.options.timestamps = entry.ts_recent().map(|echo| Timestamps {
+            value: entry.timestamp(&self.cx.secrets, self.cx.now),
+            echo,
+        });
         if again {
             self.cx.counters.tcp_synack_retrans += 1;
         }
-        let treatment = self.cx.config.treatment(Some(&options));
+        let treatment = config.treatment(Some(options));
         self.cx
             .reply(Reply::Segment(segment, Some(life), again, treatment));
     }
@@ -170,7 +134,8 @@ impl<O: Observer> Stack<O> {
         if self.listeners.get(listener).is_none() {
             // The listener is gone: what still comes belongs to nobody, or to the listener after it.
             self.drop_half_open(index, Cause::ListenerClosed);
-            return self.arrive_without_connection(segment);
+            let hash = self.cx.secrets.table_hash(&segment.tuple);
+            return self.arrive_without_connection(segment, hash);
         }
         let controls = Flags::SYN | Flags::ACK | Flags::RST;
         if segment.flags & controls == Flags::SYN && segment.seq == irs {
@@ -208,7 +173,7 @@ impl<O: Observer> Stack<O> {
             self.drop_half_open(index, Cause::OtherSyn);
         } else if !segment.has(Flags::ACK) {
             discard(self, DiscardReason::NoAck);
-        } else if segment.ack != iss + 1 {
+        } else if segment.ack != iss + 1 && !self.adopt_cookie(index, segment) {
             discard(self, DiscardReason::AckUnacceptable);
             let options = self
                 .listeners
@@ -232,115 +197,126 @@ impl<O: Observer> Stack<O> {
 
     /// Our SYN is acknowledged: ESTABLISHED, if the accept queue has a place.
     fn complete_handshake(&mut self, index: u32, segment: &Segment<'_>) {
+        let Some(entry) = self.syn_queue.get(index) else {
+            return;
+        };
+        if self.defers(entry, segment) {
+            self.cx.counters.tcp_defer_accept_drop += 1;
+            if let Some(entry) = self.syn_queue.get_mut(index) {
+                entry.defer();
+            }
+            return;
+        }
+        self.promote_if_room(index, Some(segment));
+    }
+
+    /// The handshake of an entry is done: it leaves the SYN queue, unless it has to wait for a place. `segment`: what
+    /// has just come.
+    fn promote_if_room(&mut self, index: u32, segment: Option<&Segment<'_>>) {
+        let Some(entry) = self.syn_queue.get(index) else {
+            return;
+        };
+        match self.room_for_child(entry.listener, entry.tuple(), entry.life) {
+            Room::Place => {
+                let entry = self.unlink_half_open(index);
+                self.establish(entry, segment);
+            }
+            Room::Wait => self.hold(index),
+            Room::None => {
+                self.reset_half_open(index, Cause::AcceptOverflow, ResetReason::AcceptOverflow);
+            }
+        }
+    }
+
+    /// The child waits for a place in the accept queue.
+    pub(super) fn hold(&mut self, index: u32) {
         let Some(entry) = self.syn_queue.get_mut(index) else {
             return;
         };
+        if entry.is_held() {
+            return;
+        }
+        entry.hold();
+        if let Some(listener) = self.listeners.get_mut(entry.listener) {
+            listener.held.push_back((index, entry.life));
+            listener.held_now += 1;
+            // Those that have gone are forgotten before they are more than those that are there.
+            if listener.held.len() > 2 * listener.held_now + 16 {
+                let entries = &self.syn_queue;
+                let is_there = |&(index, life): &(u32, LifeId)| entries.holds(index, life);
+                listener.held.retain(is_there);
+            }
+        }
+    }
+
+    /// Makes a connection of a half-open one that is in no table any more, and puts it into the accept queue.
+    /// `segment`: the one that completed the handshake, if it has just come; it may have data and a FIN.
+    pub(super) fn establish(&mut self, mut entry: SynReceived, segment: Option<&Segment<'_>>) {
         let (id, life, tuple) = (entry.listener, entry.life, entry.tuple());
-        let Some(listener) = self.listeners.get_mut(id) else {
+        if self.connections.len() >= self.cx.config.max_connections {
+            self.refuse_at(id, tuple, RefusalReason::ConnectionLimit);
+            return self.reset_entry(entry, Cause::NoMemory, ResetReason::NoMemory);
+        }
+        let Some(listener) = self.listeners.get(id) else {
             return;
         };
-        if listener.is_full() {
-            listener.refused += 1;
-            match listener.policy {
-                AcceptPolicy::Hold => {
-                    if !entry.is_held() {
-                        entry.hold();
-                        listener.held.push_back((index, life));
-                    }
-                    self.cx
-                        .discard(Some(tuple), Some(life), DiscardReason::AcceptQueueFull);
-                    return self.cx.refuse(Some(tuple), RefusalReason::AcceptQueueFull);
-                }
-                AcceptPolicy::Reset => {
-                    self.cx.refuse(Some(tuple), RefusalReason::AcceptQueueFull);
-                    return self.reset_half_open(
-                        index,
-                        Cause::AcceptOverflow,
-                        ResetReason::AcceptOverflow,
-                    );
-                }
-                AcceptPolicy::ShedOldest => self.shed_oldest(id),
-            }
-        }
-        let echo = segment.options.timestamps.map(|theirs| theirs.echo);
-        if let Some(connection) = self.promote(index, echo) {
-            // The same segment may have data and a FIN.
-            self.connections[connection as usize].arrive_first(&mut self.cx, segment);
-            self.settle(connection);
-        }
-    }
-
-    fn shed_oldest(&mut self, id: ListenerId) {
-        let oldest = self
-            .listeners
-            .get(id)
-            .and_then(|listener| listener.queue.front());
-        if let Some(oldest) = oldest {
-            if let Some(listener) = self.listeners.get_mut(id) {
-                listener
-                    .queue
-                    .remove(&mut AcceptLinks(&mut self.connections), oldest);
-            }
-            self.connections[oldest as usize].abort(&mut self.cx, Cause::Shed);
-            self.settle(oldest);
-        }
-    }
-
-    /// Makes a connection of a half-open one and puts it into the accept queue. Answers its slot. `echo`: TSecr of
-    /// the ACK, if it has just come.
-    pub(super) fn promote(&mut self, index: u32, echo: Option<u32>) -> Option<u32> {
-        if self.connections.len() >= self.cx.config.max_connections {
-            let tuple = self.syn_queue.get(index)?.tuple();
-            self.cx.refuse(Some(tuple), RefusalReason::ConnectionLimit);
-            self.reset_half_open(index, Cause::NoMemory, ResetReason::NoMemory);
-            return None;
-        }
-        let mut entry = self.unlink_half_open(index);
-        let id = entry.listener;
-        let options = self.listeners.get(id)?.options;
-        let early = entry.early.take();
-        let (life, tuple, irs) = (entry.life, entry.tuple(), entry.irs);
+        let options = listener.options;
+        let (early, irs) = (entry.take_early(), entry.irs);
         let mut handshake = entry.handshake(&self.cx.config);
-        if self.first_syn_ack_sufficed(&entry, echo) {
-            handshake.answered_at = Some(handshake.opened_at);
+        let echo = segment.and_then(|segment| segment.options.timestamps);
+        if self.first_syn_ack_sufficed(&entry, handshake.path, echo.map(|theirs| theirs.echo)) {
+            handshake.path = PathSeen::Measured(handshake.opened_at);
         }
+        let offset = entry.ts_offset(&self.cx.secrets);
         let state = entry.syn_acked();
         self.cx.counters.passive_opens += 1;
-        self.cx.transition(
-            life,
-            tuple,
-            (StateName::SynReceived, StateName::Established),
-            Cause::AckOfSyn,
-        );
+        let states = (StateName::SynReceived, StateName::Established);
+        self.cx.transition(life, tuple, states, Cause::AckOfSyn);
         let owner = Owner::AcceptQueue(id);
-        let mut connection = Connection::accept(&self.cx, handshake, state, options, owner);
-        if let Some(early) = early {
+        let mut connection =
+            Connection::accept(&self.cx, (handshake, offset), state, options, owner);
+        if !early.is_empty() {
             connection.take_early(&mut self.cx, irs + 1, &early);
         }
         let slot = self.connections.insert(connection) as u32;
         let hash = self.cx.secrets.table_hash(&tuple);
         self.table.insert(hash, Place::Connection(slot));
         self.ports.change(tuple.local(), |hold| hold.live += 1);
-        let listener = self.listeners.get_mut(id)?;
-        listener
-            .queue
-            .push_back(&mut AcceptLinks(&mut self.connections), slot);
+        self.enqueue(id, slot);
+        self.settle(slot);
+        if let Some(segment) = segment {
+            self.connections[slot as usize].arrive_first(&mut self.cx, segment);
+            self.settle(slot);
+        }
+    }
+
+    /// Puts a connection into an accept queue, and says so.
+    pub(super) fn enqueue(&mut self, id: ListenerId, slot: u32) {
+        let Some(listener) = self.listeners.get_mut(id) else {
+            return;
+        };
+        let links = &mut AcceptLinks(&mut self.connections);
+        listener.queue.push_back(links, slot);
         if !listener.told {
             listener.told = true;
             self.acceptable.push_back(id);
         }
-        self.settle(slot);
-        Some(slot)
     }
 
     /// RFC 3522 §3.2, step 4: the ACK echoes a timestamp from before the first retransmission, so the SYN,ACK was
     /// never lost, and the path is merely long. It has then been measured, too.
-    fn first_syn_ack_sufficed(&self, entry: &SynReceived, echo: Option<u32>) -> bool {
-        let Some(echo) = echo.filter(|_| entry.ts_recent().is_some() && !entry.is_held()) else {
+    fn first_syn_ack_sufficed(
+        &self,
+        entry: &SynReceived,
+        path: PathSeen,
+        echo: Option<u32>,
+    ) -> bool {
+        let may = path == PathSeen::Lossy && entry.ts_recent().is_some() && !entry.is_held();
+        let Some(echo) = echo.filter(|_| may) else {
             return false;
         };
         let opened_at = entry.opened_at(&self.cx.config);
-        let first = self.cx.secrets.timestamp(&entry.tuple(), opened_at);
+        let first = entry.timestamp(&self.cx.secrets, opened_at);
         echo.wrapping_sub(first) as i32 <= 0
     }
 
@@ -353,19 +329,21 @@ impl<O: Observer> Stack<O> {
             let Some((index, life)) = listener.held.pop_front() else {
                 return;
             };
-            if self.is_held(index, life) {
-                self.promote(index, None);
+            if self.syn_queue.holds(index, life) {
+                let entry = self.unlink_half_open(index);
+                self.establish(entry, None);
             }
         }
     }
 
     /// Takes an entry out of every table.
-    fn unlink_half_open(&mut self, index: u32) -> SynReceived {
+    pub(super) fn unlink_half_open(&mut self, index: u32) -> SynReceived {
         let entry = self.syn_queue.remove(index);
         let hash = self.cx.secrets.table_hash(&entry.tuple());
         self.table.remove(hash, Place::SynReceived(index));
         if let Some(listener) = self.listeners.get_mut(entry.listener) {
             listener.half_open -= 1;
+            listener.held_now -= usize::from(entry.is_held());
         }
         entry
     }
@@ -387,20 +365,25 @@ impl<O: Observer> Stack<O> {
 
     /// Ends a half-open connection and tells the peer.
     pub(super) fn reset_half_open(&mut self, index: u32, cause: Cause, reason: ResetReason) {
-        let Some(entry) = self.syn_queue.get(index) else {
-            return;
-        };
+        if self.syn_queue.get(index).is_some() {
+            let entry = self.unlink_half_open(index);
+            self.reset_entry(entry, cause, reason);
+        }
+    }
+
+    /// The same for one that is in no table any more.
+    pub(super) fn reset_entry(&mut self, entry: SynReceived, cause: Cause, reason: ResetReason) {
         let (life, tuple) = (entry.life, entry.tuple());
         let flags = Flags::RST | Flags::ACK;
         let mut rst = bare_segment(tuple, entry.iss + 1, entry.rcv_nxt(), flags);
-        let value = self.cx.secrets.timestamp(&tuple, self.cx.now);
+        let value = entry.timestamp(&self.cx.secrets, self.cx.now);
         rst.options.timestamps = entry.ts_recent().map(|echo| Timestamps { value, echo });
-        let options = self
-            .listeners
-            .get(entry.listener)
-            .map(|listener| &listener.options);
+        let listener = self.listeners.get(entry.listener);
+        let options = listener.map(|listener| &listener.options);
         self.cx.reset(Some(life), rst, reason, options);
-        self.drop_half_open(index, cause);
+        self.cx.counters.attempt_fails += 1;
+        let states = (StateName::SynReceived, StateName::Closed);
+        self.cx.transition(life, tuple, states, cause);
     }
 
     /// Answers a suspicious segment with an ACK (RFC 5961). Not each of them: the answer may itself be suspicious to a
@@ -449,14 +432,50 @@ impl<O: Observer> Stack<O> {
     /// SYN-ACKs that were not acknowledged in time go out again; the last ones end.
     pub(super) fn advance_syn_queue(&mut self) {
         while let Some(index) = self.syn_queue.expired(self.cx.now) {
-            if self.syn_queue.back_off(index, self.cx.now, &self.cx.config) {
+            self.syn_ack_expired(index);
+        }
+    }
+
+    fn syn_ack_expired(&mut self, index: u32) {
+        let Some(entry) = self.syn_queue.get(index) else {
+            return;
+        };
+        let (held, deferred) = (entry.is_held(), entry.is_deferred());
+        let most = if deferred {
+            self.deferred_levels(entry.listener).saturating_sub(1)
+        } else if held {
+            u8::MAX
+        } else {
+            self.retries_left(entry)
+        };
+        let (now, config) = (self.cx.now, &self.cx.config);
+        if self.syn_queue.back_off(index, most, now, config) {
+            // Who waits for data has been heard.
+            if !deferred {
                 self.send_syn_ack(index, true);
-            } else if self.syn_queue.get(index).is_some_and(SynReceived::is_held) {
-                // The peer believes in a connection: it must hear that there is none.
-                self.reset_half_open(index, Cause::AcceptOverflow, ResetReason::AcceptOverflow);
-            } else {
-                self.drop_half_open(index, Cause::SynAckRetries);
             }
+        } else if deferred {
+            self.stop_deferring(index);
+        } else if held {
+            // The peer believes in a connection: it must hear that there is none.
+            self.reset_half_open(index, Cause::AcceptOverflow, ResetReason::AcceptOverflow);
+        } else {
+            self.drop_half_open(index, Cause::SynAckRetries);
+        }
+    }
+
+    /// The time for data is over: the listener gets the child without.
+    fn stop_deferring(&mut self, index: u32) {
+        let listener = self.syn_queue.get(index).map(|entry| entry.listener);
+        if listener.is_some_and(|id| self.listeners.get(id).is_none()) {
+            let (cause, reason) = (Cause::ListenerClosed, ResetReason::ListenerClosed);
+            return self.reset_half_open(index, cause, reason);
+        }
+        self.promote_if_room(index, None);
+        if let Some(entry) = self.syn_queue.get(index) {
+            // It is held now, for as long as any.
+            debug_assert!(entry.is_held());
+            self.syn_queue.restart(index, self.cx.now, &self.cx.config);
         }
     }
 
@@ -469,18 +488,39 @@ impl<O: Observer> Stack<O> {
             self.settle(index);
         }
         for (index, life) in listener.held {
-            if self.is_held(index, life) {
+            if self.syn_queue.holds(index, life) {
                 self.reset_half_open(index, Cause::ListenerClosed, ResetReason::ListenerClosed);
             }
         }
     }
+}
 
-    /// Whether the child that was put on the list of the held ones is still there.
-    fn is_held(&self, index: u32, life: LifeId) -> bool {
-        self.syn_queue
-            .get(index)
-            .is_some_and(|entry| entry.life == life)
+/// The options of a SYN that we go along with.
+pub(super) fn accepted(offered: &Options, config: &Config, socket: &SocketOptions) -> Options {
+    let offers = !socket.no_options;
+    Options {
+        mss: offered.mss,
+        window_scale: offered
+            .window_scale
+            .filter(|_| config.window_scaling && offers),
+        sack_permitted: offered.sack_permitted && config.sack && offers,
+        timestamps: offered.timestamps.filter(|_| config.timestamps && offers),
+        ..Options::default()
     }
+}
+
+/// A SYN,ACK without the options that answer those of the SYN.
+pub(super) fn syn_ack(
+    config: &Config,
+    socket: &SocketOptions,
+    (tuple, iss, irs): (FourTuple, SeqNumber, SeqNumber),
+) -> Segment<'static> {
+    let mut segment = bare_segment(tuple, iss, irs + 1, Flags::SYN | Flags::ACK);
+    segment.wnd = u16::try_from(socket.receive_buffer).unwrap_or(u16::MAX);
+    if !socket.no_options {
+        segment.options.mss = Some(advertised_mss(config, socket, tuple.is_ipv4()));
+    }
+    segment
 }
 
 /// RFC 9293 §3.6.1: the ISN of a new incarnation is "larger than the largest sequence number it used on the

@@ -42,6 +42,9 @@ impl<O: Observer> Stack<O> {
         for listener in self.listeners.iter() {
             writeln!(out, "Listener {:?} {:?}", listener.queue, listener.held)?;
         }
+        if self.cookies.were_sent() {
+            writeln!(out, "{:?}", self.cookies)?;
+        }
         Ok(())
     }
 
@@ -58,11 +61,5 @@ impl<O: Observer> Stack<O> {
 impl Connection {
     fn bytes_held(&self) -> usize {
         size_of::<Self>() + self.buffered()
-    }
-}
-
-impl SynReceived {
-    fn bytes_held(&self) -> usize {
-        size_of::<Self>() + self.early.as_ref().map_or(0, |data| data.capacity())
     }
 }

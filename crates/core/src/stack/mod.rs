@@ -1,8 +1,11 @@
 //! One shard of TCP: all connections of a set of addresses. Packets, time and the application's calls go
 //! in; packets and events come out. No I/O, no clock, no threads.
 
+mod admission;
 mod arrival;
 mod calls;
+mod cookies;
+mod hand_over;
 mod handshake;
 mod holdings;
 mod icmp;
@@ -29,7 +32,7 @@ pub use transmission::Transmit;
 use crate::connection::{Connection, Readiness, Status, Timer, TimerKind};
 use crate::context::Context;
 use crate::counters::Counters;
-use crate::demux::{Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
+use crate::demux::{Cookies, Listener, Listeners, Place, Ports, SynQueue, Table, TimeWaitTable};
 use crate::list::{Linked, Links, List};
 use crate::observe::{Initiator, LifeId, Observer, Silent, StateName};
 use crate::timer_wheel::TimerWheel;
@@ -69,6 +72,7 @@ pub struct Stack<O: Observer = Silent> {
     table: Table,
     connections: Slab<Connection>,
     syn_queue: SynQueue,
+    cookies: Cookies,
     time_wait: TimeWaitTable,
     listeners: Listeners,
     ports: Ports,
@@ -107,7 +111,7 @@ impl Linked for AcceptLinks<'_> {
 impl<O: Observer> Stack<O> {
     /// A stack without connections. `now` begins its time.
     pub fn new(config: Config, secrets: Secrets, observer: O, now: Instant) -> Self {
-        let hash = secrets.hash;
+        let (hash, cookies) = (secrets.hash, Cookies::new(secrets.cookie));
         let config = config.clamped();
         let syn_queue = SynQueue::new(&config);
         let mut cx = Context::new(config, secrets, observer);
@@ -117,8 +121,9 @@ impl<O: Observer> Stack<O> {
             table: Table::default(),
             connections: Slab::new(),
             syn_queue,
+            cookies,
             time_wait: TimeWaitTable::default(),
-            listeners: Listeners::new(hash),
+            listeners: Listeners::default(),
             ports: Ports::new(hash),
             wheel: TimerWheel::new(now),
             ready: List::new(),
@@ -319,12 +324,21 @@ impl<O: Observer> Stack<O> {
 
     /// Every listener.
     pub fn listeners(&self) -> Vec<ListenerStatus> {
-        self.listeners.iter().map(ListenerStatus::from).collect()
+        let listeners = self.listeners.iter();
+        listeners.map(|listener| self.status_of(listener)).collect()
     }
 
     /// One listener.
     pub fn listener_status(&self, id: ListenerId) -> Option<ListenerStatus> {
-        self.listeners.get(id).map(ListenerStatus::from)
+        self.listeners
+            .get(id)
+            .map(|listener| self.status_of(listener))
+    }
+
+    fn status_of(&self, listener: &Listener) -> ListenerStatus {
+        let oldest = listener.queue.front();
+        let oldest = oldest.and_then(|index| self.connections.get(index as usize));
+        listener.status(oldest.map(Connection::opened_at), &self.cx.config)
     }
 
     /// Whether `accept` would find a child.

@@ -1,6 +1,7 @@
 //! Segments and time for connections in TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337).
 
 use super::Stack;
+use super::admission::Admission;
 use super::handshake::next_incarnation;
 use super::settle::MAX_TIME_WAIT;
 use super::slotless::SlotlessAck;
@@ -83,10 +84,11 @@ impl<O: Observer> Stack<O> {
             return;
         };
         let local = segment.tuple.local();
-        let listener = self.listeners.find(local.ip(), local.port());
+        let hash = self.cx.secrets.table_hash(&segment.tuple);
+        let listener = self.listeners.find(local.ip(), local.port(), hash);
         let timestamps = self.cx.config.timestamps;
         match listener.filter(|_| is_newer_incarnation(entry, segment, timestamps)) {
-            Some(listener) => self.reopen(index, listener, segment),
+            Some(listener) => self.reopen(index, listener, segment, hash),
             None => {
                 let (life, tuple) = (entry.life, Some(entry.tuple()));
                 self.cx
@@ -97,9 +99,9 @@ impl<O: Observer> Stack<O> {
     }
 
     /// The old incarnation gives way, if the new SYN can be answered at all.
-    fn reopen(&mut self, index: u32, listener: ListenerId, segment: &Segment<'_>) {
+    fn reopen(&mut self, index: u32, listener: ListenerId, segment: &Segment<'_>, hash: u64) {
         let life = self.time_wait.get(index).map(|entry| entry.life);
-        if self.refuses_syn(listener, segment, life) {
+        if self.admit(listener, segment, life) != Admission::Entry {
             return;
         }
         self.cx.counters.tw_recycled += 1;
@@ -110,7 +112,7 @@ impl<O: Observer> Stack<O> {
             snd_nxt: entry.snd_nxt,
         };
         self.end_time_wait(index, Cause::SynInTimeWait);
-        self.answer_syn(listener, segment, Some(&old));
+        self.open_half(listener, (segment, hash), Some(&old));
     }
 
     /// Whether a new connection may take the place of one in TIME-WAIT by an active OPEN: "an old duplicate segment

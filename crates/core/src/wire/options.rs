@@ -38,6 +38,33 @@ pub(super) fn parse(bytes: &[u8], is_syn: bool) -> Options {
             ..Options::default()
         };
     }
+    // Linux's SYN, and that of whoever lays its options out alike.
+    if let [
+        MSS,
+        4,
+        high,
+        low,
+        SACK_PERMITTED,
+        2,
+        TIMESTAMPS,
+        TIMESTAMPS_LEN,
+        body @ ..,
+        NOP,
+        WINDOW_SCALE,
+        3,
+        shift,
+    ] = bytes
+        && let Ok(body) = body.try_into()
+        && is_syn
+    {
+        return Options {
+            mss: Some(u16::from_be_bytes([*high, *low])),
+            window_scale: Some((*shift).min(MAX_WINDOW_SCALE)),
+            sack_permitted: true,
+            timestamps: Some(timestamps(body)),
+            ..Options::default()
+        };
+    }
     let mut options = Options::default();
     let mut rest = bytes;
     while let [kind, after @ ..] = rest {

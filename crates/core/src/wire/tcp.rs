@@ -30,15 +30,17 @@ pub(super) fn parse<'a>(
 /// Appends the TCP header of `segment` with a checksum of zero, then its data and `more`.
 pub(super) fn write(out: &mut Vec<u8>, segment: &Segment<'_>, more: &[u8]) {
     let header_len = FIXED_LEN + options::encoded_len(&segment.options);
-    out.extend_from_slice(&segment.tuple.local_port().to_be_bytes());
-    out.extend_from_slice(&segment.tuple.remote_port().to_be_bytes());
-    out.extend_from_slice(&segment.seq.0.to_be_bytes());
-    out.extend_from_slice(&segment.ack.0.to_be_bytes());
+    let mut fixed = [0; FIXED_LEN];
+    fixed[..2].copy_from_slice(&segment.tuple.local_port().to_be_bytes());
+    fixed[2..4].copy_from_slice(&segment.tuple.remote_port().to_be_bytes());
+    fixed[4..8].copy_from_slice(&segment.seq.0.to_be_bytes());
+    fixed[8..12].copy_from_slice(&segment.ack.0.to_be_bytes());
     // The data offset, in words, is the upper half of its byte; the lower half is reserved.
-    out.extend_from_slice(&[((header_len / 4) << 4) as u8, segment.flags.bits()]);
-    out.extend_from_slice(&segment.wnd.to_be_bytes());
-    out.extend_from_slice(&[0, 0]);
-    out.extend_from_slice(&segment.urgent.to_be_bytes());
+    fixed[12] = ((header_len / 4) << 4) as u8;
+    fixed[13] = segment.flags.bits();
+    fixed[14..16].copy_from_slice(&segment.wnd.to_be_bytes());
+    fixed[18..].copy_from_slice(&segment.urgent.to_be_bytes());
+    out.extend_from_slice(&fixed);
     options::write(out, &segment.options);
     out.extend_from_slice(segment.payload);
     out.extend_from_slice(more);

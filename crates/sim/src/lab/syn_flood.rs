@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use estab_core::observe::{DiscardReason, StateName};
+use estab_core::SynCookies;
+use estab_core::observe::StateName;
 use etherparse::PacketBuilder;
 
 use super::stage::Stage;
@@ -15,63 +16,90 @@ use crate::world::SERVER;
 pub(super) const SYNS: u32 = 10_000;
 
 pub(super) fn run() -> Outcome {
-    let mut stage = Stage::new(["client", "server"], |_, _| ());
+    let without = scene(SynCookies::Off);
+    let with = scene(SynCookies::Auto);
+    let kept = without.kept;
+    let mut rows = without.rows;
+    rows.extend(with.rows);
+    Outcome {
+        scenes: vec![
+            (
+                "Without cookies: a flood, and a client that only wants to connect.".to_owned(),
+                without.stage.ladder,
+            ),
+            ("With cookies: the same.".to_owned(), with.stage.ladder),
+        ],
+        table: Some(Table {
+            columns: vec!["server", "half-open", "cookies", "refused", "memory held"],
+            rows,
+        }),
+        explanation: format!(
+            "A SYN with a forged source costs its sender 40 bytes and the server a state that it must keep while the SYN,ACK \
+             is sent again (RFC 4987 §2). A listener of estab keeps at most {} such states of 96 bytes, and 16 \
+             for their place in a table: the flood costs {}, however long it is. Each halving of the room left takes \
+             one retry away, so that in a full queue a state is gone after 1 s instead of 63. Beyond the limit, without \
+             cookies, a SYN is not answered, and that is counted as SynQueueFull: the honest client's is refused \
+             like the others, and comes through when it is repeated. With cookies (RFC 4987 §3.6, the default) it is \
+             answered at once: the sequence number of the SYN,ACK, and its timestamp, keep what the SYN said, and the \
+             client's ACK brings it back. The flood's cookies cost nothing.",
+            grouped(kept),
+            bytes(kept * 112)
+        ),
+        records: with.stage.records,
+    }
+}
+
+/// What became of a server and its honest client.
+struct Scene {
+    stage: Stage,
+    rows: Vec<Vec<String>>,
+    /// SYNs of the flood that got a state.
+    kept: usize,
+}
+
+fn scene(cookies: SynCookies) -> Scene {
+    let mut stage = Stage::new(["client", "server"], |_, server| {
+        server.syn_cookies = cookies;
+    });
     let listener = stage.listen();
-    let mut rows = vec![row(&mut stage, "before")];
+    let mut rows = Vec::new();
+    let mut note = |stage: &mut Stage, when: &str| {
+        rows.push(row(stage, &format!("{}: {when}", cookies.name())));
+    };
+    note(&mut stage, "before");
     flood(&mut stage);
-    rows.push(row(&mut stage, "after the flood"));
+    note(&mut stage, "after the flood");
     let kept = stage.stack(Side::Right).half_open();
-    let refused = stage
-        .stack(Side::Right)
-        .counters()
-        .discarded(DiscardReason::SynQueueFull);
+    let counters = stage.stack(Side::Right).counters();
+    let (sent, refused) = (
+        counters.syncookies_sent as usize,
+        counters.tcp_req_q_full_drop as usize,
+    );
     stage.note(
         Side::Right,
         format!(
-            "{} SYNs from spoofed addresses: {} are kept, {} refused",
+            "{} SYNs from spoofed addresses: {} are kept, {} answered by cookies, {} refused",
             grouped(SYNS as usize),
             grouped(kept),
-            grouped(refused as usize)
+            grouped(sent),
+            grouped(refused)
         ),
     );
     let client = stage.connect().expect("the port is free");
-    let mut waited = Duration::ZERO;
+    let start = stage.now;
     let step = Duration::from_millis(500);
     let is_open = |stage: &mut Stage| {
         let status = stage.stack(Side::Left).status(client);
         status.is_some_and(|status| status.state == StateName::Established)
     };
-    while waited < Duration::from_secs(130) && !is_open(&mut stage) {
+    while stage.now - start < Duration::from_secs(130) && !is_open(&mut stage) {
         stage.run_for(step);
-        waited += step;
-        if waited == Duration::from_secs(30) {
-            rows.push(row(&mut stage, "30 s later"));
-        }
     }
     stage.run_for(Duration::from_millis(100));
     let accepted = stage.accept(listener).is_some();
-    rows.push(row(&mut stage, &format!("{} s later", waited.as_secs())));
     debug_assert!(accepted);
-    Outcome {
-        scenes: vec![(
-            "A flood, and a client that only wants to connect.".to_owned(),
-            stage.ladder,
-        )],
-        table: Some(Table {
-            columns: vec!["server", "half-open", "refused", "memory held"],
-            rows,
-        }),
-        explanation: format!(
-            "A SYN with a forged source costs its sender 40 bytes and the server a state that it must keep until the SYN,ACK \
-             was sent six times in vain, 63 s (RFC 4987 §2). estab keeps at most 4,096 such states of 96 bytes, and \
-             16 for their place in a table: the flood costs {}, however long it is. Beyond that a SYN is not \
-             answered, and that is counted as SynQueueFull. So it is the honest client that suffers: its SYN is \
-             refused like the others, and it comes through when it repeats it at a moment at which entries have just \
-             expired. SYN cookies (RFC 4987 §3.6), which would serve it at once, are not there yet.",
-            bytes(kept * 112)
-        ),
-        records: stage.records,
-    }
+    note(&mut stage, "when the client is served");
+    Scene { stage, rows, kept }
 }
 
 /// SYNs from as many addresses, all at one moment.
@@ -106,11 +134,12 @@ pub(super) fn spoofed_syn(number: u32) -> Vec<u8> {
 
 fn row(stage: &mut Stage, when: &str) -> Vec<String> {
     let stack = stage.stack(Side::Right);
-    let refused = stack.counters().discarded(DiscardReason::SynQueueFull);
+    let counters = stack.counters();
     vec![
         when.to_owned(),
         grouped(stack.half_open()),
-        grouped(refused as usize),
+        grouped(counters.syncookies_sent as usize),
+        grouped(counters.tcp_req_q_full_drop as usize),
         bytes(stack.bytes_held()),
     ]
 }

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use estab_core::{ConnectOptions, Instant, ListenOptions};
+use estab_core::{ConnectOptions, Instant};
 
 use super::Failure;
 use super::draw::Draw;
 use super::host::{Accepting, Host, Server};
-use super::profile::{CLIENT_PORTS, CLOSED_PORT, Profile, SERVER_PORTS, backlog, v4, v6};
+use super::profile::{CLIENT_PORTS, CLOSED_PORT, Profile, SERVER_PORTS, listening, v4, v6};
 use super::world::{Event, World};
 
 /// Something that happens at a time.
@@ -31,6 +31,12 @@ pub(super) enum Action {
     CloseListener {
         host: usize,
         server: usize,
+    },
+    /// The next listener takes over everybody who waits, and this one closes if it is told to.
+    HandOver {
+        host: usize,
+        server: usize,
+        closes: bool,
     },
     Cut {
         from: usize,
@@ -110,32 +116,34 @@ impl World {
         let (draw, profile) = (&mut self.draw, &self.profile);
         let count = draw.range(1..=SERVER_PORTS.len());
         for port in &SERVER_PORTS[..count] {
-            let (backlog, policy) = backlog(draw, profile.cramped);
             let addresses = &self.hosts[host].stack.config().addresses;
             let ip: IpAddr = match draw.range(0..=5) {
                 0 => draw.pick(addresses),
                 1 => std::net::Ipv4Addr::UNSPECIFIED.into(),
                 _ => std::net::Ipv6Addr::UNSPECIFIED.into(),
             };
-            let options = ListenOptions {
-                backlog,
-                policy,
-                socket: profile.options(draw),
-                ..ListenOptions::new(SocketAddr::new(ip, *port))
+            let mut options = listening(draw, profile, SocketAddr::new(ip, *port));
+            let twins = if draw.chance(0.2) && !profile.holes {
+                options.socket.reuse_port = true;
+                draw.range(2..=3)
+            } else {
+                1
             };
-            let accepting = match draw.range(0..=9) {
-                _ if profile.holes => Accepting::Eager,
-                0..=6 => Accepting::Eager,
-                7 | 8 => Accepting::Slow(draw.time(5_000..=2_000_000)),
-                _ => Accepting::Never,
-            };
-            self.hosts[host].servers.push(Server {
-                id: None,
-                options,
-                accepting,
-            });
+            for _ in 0..twins {
+                let accepting = match draw.range(0..=9) {
+                    _ if profile.holes => Accepting::Eager,
+                    0..=6 => Accepting::Eager,
+                    7 | 8 => Accepting::Slow(draw.time(5_000..=2_000_000)),
+                    _ => Accepting::Never,
+                };
+                self.hosts[host].servers.push(Server {
+                    id: None,
+                    options,
+                    accepting,
+                });
+            }
         }
-        for server in 0..count {
+        for server in 0..self.hosts[host].servers.len() {
             let late = self.draw.chance(0.1);
             let after = if late {
                 self.draw.within(self.profile.storm / 2)
@@ -189,6 +197,18 @@ impl World {
                 let listen = Action::Listen { host, server };
                 self.push(now + Duration::from_millis(after), Event::Act(listen));
             }
+            Action::HandOver {
+                host,
+                server,
+                closes,
+            } => {
+                let server = server % self.hosts[host].servers.len();
+                self.hand_over(host, server)?;
+                if closes {
+                    self.close_listener(host, server)?;
+                }
+                return self.settle(host);
+            }
             Action::Connect {
                 from,
                 remote,
@@ -222,6 +242,37 @@ impl World {
             self.push(now + Duration::from_secs(1), Event::Act(again));
         }
         self.settle(host)
+    }
+
+    fn hand_over(&mut self, host: usize, number: usize) -> Result<(), Failure> {
+        let now = self.now;
+        let Host {
+            servers,
+            stack,
+            has_handed_over,
+            ..
+        } = &mut self.hosts[host];
+        let next = (number + 1) % servers.len();
+        let (Some(from), Some(to)) = (servers[number].id, servers[next].id) else {
+            return Ok(());
+        };
+        let waiting = |stack: &estab_core::Stack<_>, id| {
+            let status = stack.listener_status(id);
+            status.map_or((0, 0), |status| (status.accept_queue, status.half_open))
+        };
+        let (theirs, ours) = (waiting(stack, from), waiting(stack, to));
+        let done = stack.hand_over(now, from, to);
+        let after = waiting(stack, to);
+        *has_handed_over = true;
+        // A held child may have moved up.
+        let (before, after) = (theirs.0 + ours.0 + theirs.1 + ours.1, after.0 + after.1);
+        let is_whole =
+            from == to || after == before || stack.slots() >= stack.config().max_connections;
+        if done.is_err() || !is_whole {
+            let what = format!("{before} waited, {after} after they were handed over: {done:?}");
+            return Err(self.failure(None, format!("host {host}: {what}")));
+        }
+        Ok(())
     }
 
     fn close_listener(&mut self, host: usize, number: usize) -> Result<(), Failure> {
@@ -408,6 +459,18 @@ fn draw_troubles(draw: &mut Draw, profile: &Profile, actions: &mut Vec<(Instant,
             6 => {
                 let time = draw.time(1_000..=20_000_000);
                 actions.push((at, Action::Stall { host: from, time }));
+            }
+            7 => {
+                let server = draw.range(0..=1);
+                let closes = draw.chance(0.7);
+                actions.push((
+                    at,
+                    Action::HandOver {
+                        host: from,
+                        server,
+                        closes,
+                    },
+                ));
             }
             9 if draw.chance(0.2) => {
                 let orderly = draw.chance(0.5);

@@ -142,6 +142,14 @@ pub(super) fn agree(world: &mut World, number: usize) -> Result<(), Failure> {
         });
         let peer = peer.map(|(id, theirs)| (id, theirs.tainted));
         drop(candidates);
+        let by_cookie = life.irs.zip(life.iss).is_some_and(|numbers| {
+            let cookies = &world.hosts[other].cookies;
+            cookies.contains(&(tuple, numbers))
+        });
+        if peer.is_none() && by_cookie {
+            // The other end agrees when it hears from this one.
+            continue;
+        }
         let Some((peer, tainted)) = peer else {
             let what = format!(
                 "host {number}: {id} is established with ISS {:?} and IRS {:?}, which no life of host {other} \
@@ -173,10 +181,12 @@ pub(super) fn held_children(world: &World, number: usize) -> Result<(), Failure>
             let all = ip.is_unspecified() && (ip.is_ipv6() || local.is_ipv4());
             listener.address.port() == local.port() && (ip == local.ip() || all)
         });
+        // Which of several it was that share the port is not told.
+        let listeners: Vec<_> = listeners.collect();
         let free = |listener: &ListenerStatus| listener.accept_queue < listener.backlog;
-        if let Some(listener) = listeners.into_iter().find(free) {
+        if !listeners.is_empty() && listeners.iter().all(free) {
             let what =
-                format!("host {number}: a child was held although there is room: {listener:?}");
+                format!("host {number}: a child was held although there is room: {listeners:?}");
             return Err(world.failure(Some(*tuple), what));
         }
     }
@@ -231,7 +241,7 @@ pub(super) fn look_closely(world: &mut World, number: usize) -> Result<(), Failu
     let world = &*world;
     let host = &world.hosts[number];
     let fail = |tuple, what: String| Err(world.failure(tuple, format!("host {number}: {what}")));
-    if let Err(what) = tables(&host.stack) {
+    if let Err(what) = tables(&host.stack, host.has_handed_over) {
         return fail(None, what);
     }
     let sends = host.stack.wants_to_transmit();
@@ -308,7 +318,7 @@ fn windows_never_shrink(world: &mut World, number: usize) -> Result<(), Failure>
 }
 
 /// Tables are within the limits of the configuration.
-fn tables(stack: &Stack<Lives>) -> Result<(), String> {
+fn tables(stack: &Stack<Lives>, has_handed_over: bool) -> Result<(), String> {
     let (held, config) = (stack.holdings(), stack.config());
     let limits = [
         ("slots", held.slots, config.max_connections),
@@ -329,10 +339,20 @@ fn tables(stack: &Stack<Lives>) -> Result<(), String> {
             "listeners count {half_open} half-open children: {held:?}"
         ));
     }
-    match listeners
-        .iter()
-        .find(|listener| listener.accept_queue > listener.backlog)
-    {
+    let refused: u64 = listeners.iter().map(|listener| listener.refused).sum();
+    if refused > stack.counters().refusals.iter().sum() {
+        return Err(format!("listeners refused {refused}, more than the stack"));
+    }
+    if let Some(listener) = listeners.iter().find(|own| own.held > own.half_open) {
+        return Err(format!("more held than half-open: {listener:?}"));
+    }
+    let overflows = |listener: &&ListenerStatus| {
+        // Those that took over from TIME-WAIT are let in beyond.
+        let syns = listener.syn_backlog + stack.counters().tw_recycled as usize;
+        let queues = listener.accept_queue > listener.backlog || listener.half_open > syns;
+        queues && !has_handed_over
+    };
+    match listeners.iter().find(overflows) {
         Some(listener) => Err(format!("an accept queue overflows: {listener:?}")),
         None => Ok(()),
     }

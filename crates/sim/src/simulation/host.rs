@@ -1,11 +1,11 @@
 //! A host: a stack, the programs that use it, and a device that may be slow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use estab_core::{
     ConnectOptions, Event, FourTuple, Instant, ListenOptions, ListenerId, Readiness, Secrets,
-    SocketId, Stack, Transmit,
+    SeqNumber, SocketId, Stack, Transmit,
 };
 
 use super::application::{Application, Desk, Outcome};
@@ -60,6 +60,10 @@ pub(super) struct Host {
     pub(super) sent: Vec<Vec<u8>>,
     /// How often it was touched: some checks are made now and then.
     pub(super) touched: u32,
+    /// SYN,ACKs sent without a life of their own: the numbers of both ends.
+    pub(super) cookies: HashSet<(FourTuple, (SeqNumber, SeqNumber))>,
+    /// A listener's children were handed to another, whose queues they may exceed.
+    pub(super) has_handed_over: bool,
     /// Accepts whatever waits: the end is near.
     pub(super) winds_down: bool,
     scratch: Vec<u8>,
@@ -112,6 +116,8 @@ impl Host {
             wishes: Vec::new(),
             sent: Vec::new(),
             touched: 0,
+            cookies: HashSet::new(),
+            has_handed_over: false,
             winds_down: false,
             scratch: vec![0; 16_384],
             ran: None,

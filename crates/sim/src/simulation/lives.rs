@@ -57,8 +57,8 @@ pub(super) struct Lives {
     lives: Vec<Life>,
     by_tuple: HashMap<FourTuple, LifeId>,
     listening: HashMap<LifeId, StateName>,
-    /// A SYN whose life is about to begin.
-    unborn: Option<(LifeId, SeqNumber)>,
+    /// A SYN whose life is about to begin, or an ACK that brings back a cookie: the peer's ISN, and ours if it says.
+    unborn: Option<(LifeId, SeqNumber, Option<SeqNumber>)>,
     pub(super) coverage: Coverage,
     /// Lives that have just become established.
     pub(super) established: Vec<LifeId>,
@@ -149,14 +149,14 @@ impl Lives {
             return self.breaks(event.tuple, what);
         }
         self.by_tuple.insert(event.tuple, event.life);
-        let last_syn = self.seen_syn(event);
+        let (last_syn, iss) = self.numbers(event);
         self.lives.push(Life {
             tuple: event.tuple,
             state: event.from,
             is_active: event.from == StateName::Closed,
             opened_at: event.at,
             entered_at: event.at,
-            iss: None,
+            iss,
             irs: None,
             last_syn,
             ended: None,
@@ -168,11 +168,12 @@ impl Lives {
         });
     }
 
-    /// The SYN of a passive open is seen just before its life begins.
-    fn seen_syn(&mut self, event: &Transition) -> Option<SeqNumber> {
-        let syn = self.unborn.take();
-        syn.filter(|(life, _)| *life == event.life)
-            .map(|(_, seq)| seq)
+    /// What a passive open begins with is seen just before its life begins: the peer's ISN and ours.
+    fn numbers(&mut self, event: &Transition) -> (Option<SeqNumber>, Option<SeqNumber>) {
+        match self.unborn.take() {
+            Some((life, irs, iss)) if life == event.life => (Some(irs), iss),
+            _ => (None, None),
+        }
     }
 
     fn life_changes(&mut self, event: &Transition) {
@@ -280,9 +281,11 @@ impl Observer for Lives {
         let syn = event.flags.contains(Flags::SYN);
         let mut fresh = 0;
         let Some(life) = self.get_mut(event.life) else {
-            if syn {
-                self.unborn = Some((event.life, event.seq));
-            }
+            self.unborn = Some(if syn {
+                (event.life, event.seq, None)
+            } else {
+                (event.life, event.seq - 1, Some(event.ack - 1))
+            });
             return;
         };
         match event.direction {

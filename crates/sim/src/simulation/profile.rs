@@ -1,9 +1,12 @@
 //! What a world is like: how large, how hostile, and how each host is set up.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use estab_core::{AcceptPolicy, Algorithm, Config, Instant, KeepAlive, RtoBounds, SocketOptions};
+use estab_core::{
+    AcceptPolicy, Algorithm, Config, Instant, KeepAlive, ListenOptions, RtoBounds, SocketOptions,
+    SynCookies,
+};
 
 use super::draw::Draw;
 
@@ -112,6 +115,12 @@ impl Profile {
             max_receive_buffer: draw.pick(&[0, 0, 1 << 20]),
             exact_resets: !draw.chance(0.1),
             challenge_syns: !draw.chance(0.1),
+            syn_cookies: draw.pick(&[
+                SynCookies::Auto,
+                SynCookies::Auto,
+                SynCookies::Off,
+                SynCookies::Always,
+            ]),
             challenge_acks_per_second: draw.pick(&[1000, 1000, 10, 1]),
             timestamps: draw.chance(0.75),
             window_scaling: draw.chance(0.8),
@@ -184,8 +193,9 @@ fn cramp(draw: &mut Draw, config: &mut Config) {
     }
 }
 
-pub(super) fn backlog(draw: &mut Draw, cramped: bool) -> (usize, AcceptPolicy) {
-    let backlog = if cramped {
+/// How a listener at an address takes connections.
+pub(super) fn listening(draw: &mut Draw, profile: &Profile, address: SocketAddr) -> ListenOptions {
+    let backlog = if profile.cramped {
         draw.pick(&[1, 1, 2, 3])
     } else {
         draw.pick(&[1, 5, 1024])
@@ -196,7 +206,17 @@ pub(super) fn backlog(draw: &mut Draw, cramped: bool) -> (usize, AcceptPolicy) {
         AcceptPolicy::Reset,
         AcceptPolicy::ShedOldest,
     ];
-    (backlog, draw.pick(&policies))
+    let policy = draw.pick(&policies);
+    let syn_backlog = draw.chance(0.3).then(|| draw.pick(&[1, 2, 5]));
+    let defers = draw.chance(0.15) && !profile.holes;
+    ListenOptions {
+        address,
+        backlog,
+        policy,
+        syn_backlog,
+        defer_accept: defers.then(|| draw.time(100_000..=20_000_000)),
+        socket: profile.options(draw),
+    }
 }
 
 /// Clocks begin just before something wraps, at the beginning of time, or anywhere in a year.

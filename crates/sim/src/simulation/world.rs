@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use estab_core::observe::LifeId;
-use estab_core::{Checksum, FourTuple, Instant, Secrets};
+use estab_core::{Checksum, Flags, FourTuple, Instant, Secrets};
 
 use super::actions::Action;
 use super::application::Outcome;
@@ -351,8 +351,16 @@ impl World {
             let Some(to) = to.filter(|to| *to != number) else {
                 continue; // an answer to an address that nobody has
             };
-            let observer = self.hosts[number].stack.observer();
+            let host = &mut self.hosts[number];
+            let observer = host.stack.observer();
             let life = header.and_then(|header| observer.current(&header.tuple));
+            if let Some(header) = header.filter(|header| header.flags == SYN_ACK)
+                && life.is_none_or(|(_, life)| life.iss != Some(header.seq))
+            {
+                let numbers = (header.seq, header.ack - 1);
+                host.cookies.insert((header.tuple, numbers));
+            }
+            let life = header.and_then(|header| host.stack.observer().current(&header.tuple));
             let packet = Packet {
                 header,
                 bytes,
@@ -487,6 +495,8 @@ impl World {
         self.coverage.longest_end = (self.emptied_at - self.healed_at).as_secs();
     }
 }
+
+const SYN_ACK: Flags = Flags::SYN.union(Flags::ACK);
 
 /// The host that a packet is for.
 fn destination(packet: &[u8]) -> Option<usize> {

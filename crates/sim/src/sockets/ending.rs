@@ -202,7 +202,11 @@ impl<O: Observer> Sockets<O> {
         // A socket that is gone has no options to change.
         let _gone = match socket.endpoint {
             Endpoint::None => Ok(()),
-            Endpoint::Listener(id) => self.stack.set_listener_options(id, options),
+            Endpoint::Listener(id) => {
+                let time = socket.settings.defer_accept();
+                let done = self.stack.set_defer_accept(id, time);
+                done.and_then(|()| self.stack.set_listener_options(id, options))
+            }
             Endpoint::Connection(id) => self.stack.set_options(self.now, id, options),
         };
     }

@@ -91,6 +91,10 @@ impl<O: Observer> Sockets<O> {
         let backlog = usize::try_from(backlog).unwrap_or(most).min(most) + 1;
         if let Endpoint::Listener(id) = socket.endpoint {
             let done = self.stack.set_backlog(self.now, id, backlog);
+            let done = done.and_then(|()| {
+                let syn_backlog = self.profile.syn_backlog(backlog);
+                self.stack.set_syn_backlog(id, Some(syn_backlog))
+            });
             return done.map_err(|_| Errno::EINVAL).map(|()| Returned::ok(0));
         }
         if socket.endpoint != Endpoint::None || socket.association != Association::Unconnected {
@@ -109,6 +113,8 @@ impl<O: Observer> Sockets<O> {
                 address,
                 backlog,
                 policy: AcceptPolicy::Hold,
+                syn_backlog: Some(self.profile.syn_backlog(backlog)),
+                defer_accept: socket.settings.defer_accept(),
                 socket: options,
             },
         );

@@ -1,7 +1,7 @@
 //! The SYN queue and the accept queue (RFC 4987; "never a silent half-connection").
 
 use super::*;
-use crate::config::AcceptPolicy;
+use crate::config::{AcceptPolicy, SynCookies};
 
 fn half_open(harness: &mut Harness) -> Peer {
     let mut peer = harness.syn(1000);
@@ -153,7 +153,10 @@ fn by_the_policy_shed_oldest_the_oldest_child_makes_room() {
 #[test]
 fn the_syn_queue_is_bounded() {
     both(|family| {
-        let mut harness = Harness::with(family, |config| config.max_syn_received = 16);
+        let mut harness = Harness::with(family, |config| {
+            config.max_syn_received = 16;
+            config.syn_cookies = SynCookies::Off;
+        });
         harness.listen();
         for _ in 0..64 {
             harness.syn(1000);

@@ -105,6 +105,7 @@ impl Settings {
             // The core would reset what lingers too long; systems let it end in the background.
             linger: self.linger.filter(Duration::is_zero),
             reuse_address: self.reuse_address,
+            reuse_port: self.reuse_port,
             send_buffer: self.core_send_buffer(),
             receive_buffer: self.receive_buffer / self.receive_overhead,
         }

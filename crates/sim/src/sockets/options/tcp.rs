@@ -8,6 +8,7 @@ use estab_core::observe::{Observer, StateName};
 use super::super::info;
 use super::super::symbols::*;
 use super::super::{Endpoint, Errno, Fd, OptionValue, Sockets};
+use super::Settings;
 use super::{bounded, count, flag, int, seconds};
 
 /// Options that are kept and handed back.
@@ -29,6 +30,15 @@ const MAX_FIN_TIMEOUT: i32 = 120;
 
 /// Linux's TCP_MSS_DEFAULT, and FreeBSD's: what is told before there is a connection.
 const DEFAULT_MSS: usize = 536;
+
+impl Settings {
+    /// TCP_DEFER_ACCEPT, if it is on.
+    pub(in crate::sockets) fn defer_accept(&self) -> Option<Duration> {
+        let seconds = self.stored((IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
+        let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        seconds.map(Duration::from_secs)
+    }
+}
 
 impl<O: Observer> Sockets<O> {
     pub(super) fn set_tcp_option(

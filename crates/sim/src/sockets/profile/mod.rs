@@ -117,6 +117,15 @@ impl Profile {
         }
     }
 
+    /// How many half-open connections there may be beside so many that wait for `accept`: Linux has one limit for
+    /// both, and holds one more of the latter; FreeBSD counts only those of all listeners.
+    pub(super) fn syn_backlog(&self, backlog: usize) -> usize {
+        match self.system {
+            System::Linux => backlog.saturating_sub(1),
+            System::FreeBsd => usize::MAX,
+        }
+    }
+
     pub(super) fn is_freebsd(&self) -> bool {
         self.system == System::FreeBsd
     }

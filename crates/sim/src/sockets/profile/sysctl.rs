@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use estab_core::{Algorithm, SynFin};
+use estab_core::{Algorithm, SynCookies, SynFin};
 
 use super::Profile;
 
@@ -232,7 +232,17 @@ const TABLE: &[(&str, Effect)] = &[
     ("net.ipv4.tcp_metrics_save", Any(NO_CACHE)),
     (
         "net.ipv4.tcp_syncookies",
-        Always(&[0, 1], "estab sends no SYN cookies"),
+        Number(|profile, mode| {
+            profile.config.syn_cookies = match mode {
+                0 => SynCookies::Off,
+                2.. => SynCookies::Always,
+                _ => SynCookies::Auto,
+            };
+        }),
+    ),
+    (
+        "net.ipv4.tcp_max_syn_backlog",
+        Number(|profile, most| profile.config.max_syn_received = size(most)),
     ),
     ("net.ipv4.tcp_frto", Any("estab has no F-RTO (RFC 5682)")),
     ("net.ipv4.tcp_fack", Always(&[0], "estab has no FACK")),
@@ -370,11 +380,23 @@ const TABLE: &[(&str, Effect)] = &[
     ("net.inet.tcp.ecn.maxretries", Any(NO_ECN)),
     (
         "net.inet.tcp.syncookies",
-        Always(&[0, 1], "estab sends no SYN cookies"),
+        Number(|profile, on| {
+            profile.config.syn_cookies = match (on, profile.config.syn_cookies) {
+                (0, _) => SynCookies::Off,
+                (_, SynCookies::Always) => SynCookies::Always,
+                _ => SynCookies::Auto,
+            };
+        }),
     ),
     (
         "net.inet.tcp.syncookies_only",
-        Always(&[0], "estab sends no SYN cookies"),
+        Number(|profile, on| {
+            profile.config.syn_cookies = match (on, profile.config.syn_cookies) {
+                (0, SynCookies::Off) => SynCookies::Off,
+                (0, _) => SynCookies::Auto,
+                _ => SynCookies::Always,
+            };
+        }),
     ),
     ("net.inet.tcp.hostcache.purgenow", Any(NO_CACHE)),
     ("net.inet.tcp.hostcache.purge", Any(NO_CACHE)),
