@@ -75,7 +75,7 @@ pub(crate) fn listen(
     socket: SocketOptions,
 ) -> ListenerId {
     let options = ListenOptions {
-        backlog: 4096,
+        backlog: PLENTY,
         socket,
         ..ListenOptions::new(address)
     };

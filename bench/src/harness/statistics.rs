@@ -69,6 +69,10 @@ mod tests {
     fn a_machine_that_halves_its_speed_between_rounds_does_not_change_the_ratio() {
         let ratio = Spread::of_ratios(&[1.0, 2.0, 1.0], &[4.0, 8.0, 4.0]).unwrap();
         assert_eq!((ratio.low, ratio.median, ratio.high), (0.25, 0.25, 0.25));
-        assert_eq!(Spread::of_ratios(&[0.0], &[0.0]), None, "nothing over nothing says nothing");
+        assert_eq!(
+            Spread::of_ratios(&[0.0], &[0.0]),
+            None,
+            "nothing over nothing says nothing"
+        );
     }
 }
