@@ -1,5 +1,6 @@
 //! What one segment costs that arrives for one of many idle connections.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{Picture, Work};
@@ -13,8 +14,8 @@ pub(super) const WORK: Work = Work {
     about: "n connections are held, of peers that are made by hand and cost nothing; each segment is for one of them, chosen at \
             random, so that the caches are honestly cold. *ACK*: a segment without data arrives and nothing follows. *data*: \
             64 bytes arrive, the application is told and reads them, and their ACK leaves at once. *one at a time*: the stack is \
-            asked for what it wants to send after each segment; *in batches*: after 64. The segments are written beforehand; the \
-            clock is read once for all of a round. The ACK's target is the one for a segment.",
+            asked for what it wants to send after each segment; *in batches*: after 64. The segments are written beforehand, 256 at \
+            a time. The ACK's target is the one for a segment.",
     run,
     counted: false,
     picture: Some(Picture {
@@ -115,30 +116,76 @@ fn with(n: usize, limit: Option<f64>, scale: Scale) -> Vec<Figure> {
     figures
 }
 
-/// The segments of one round, written beforehand.
+/// Segments written beforehand: few enough that they are as warm as what a device has just read.
+#[derive(Default)]
 struct Segments {
     chosen: Vec<usize>,
-    packets: Vec<Vec<u8>>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
+
+/// How many segments are written at once.
+const BLOCK: usize = 256;
 
 impl Segments {
-    fn write(remotes: &mut Remotes, random: &mut fastrand::Rng, kind: Kind, count: usize) -> Self {
-        let chosen: Vec<_> = (0..count).map(|_| random.usize(..remotes.len())).collect();
-        let packet = |&index: &usize| match kind.data {
-            0 => remotes.ack(index).to_vec(),
-            data => remotes.data(index, &vec![7; data]).to_vec(),
-        };
-        let packets = chosen.iter().map(packet).collect();
-        Self { chosen, packets }
+    /// Replaces them by so many others.
+    fn write(
+        &mut self,
+        remotes: &mut Remotes,
+        random: &mut fastrand::Rng,
+        kind: Kind,
+        count: usize,
+    ) {
+        self.chosen.clear();
+        self.bytes.clear();
+        self.ends.clear();
+        let data = [7; 64];
+        for _ in 0..count {
+            let index = random.usize(..remotes.len());
+            let packet = match kind.data {
+                0 => remotes.ack(index),
+                length => remotes.data(index, &data[..length]),
+            };
+            self.chosen.push(index);
+            self.bytes.extend_from_slice(packet);
+            self.ends.push(self.bytes.len());
+        }
     }
 
-    fn batches(&self, size: usize) -> impl Iterator<Item = (&[usize], &[Vec<u8>])> {
-        self.chosen.chunks(size).zip(self.packets.chunks(size))
+    /// The packets of some of them.
+    fn packets(&self, places: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        places.map(|place| {
+            let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+            &self.bytes[start..self.ends[place]]
+        })
+    }
+
+    /// The places of a batch each.
+    fn batches(&self, size: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let count = self.ends.len();
+        (0..count)
+            .step_by(size)
+            .map(move |first| first..(first + size).min(count))
     }
 }
 
-fn per_segment(start: Stopwatch, count: usize) -> Vec<f64> {
-    vec![start.elapsed().as_secs_f64() * 1e9 / count as f64]
+/// Lets so many segments arrive, block by block; answers nanoseconds for each.
+fn measure(
+    (remotes, random): (&mut Remotes, &mut fastrand::Rng),
+    kind: Kind,
+    count: usize,
+    mut arrive: impl FnMut(&Segments),
+) -> Vec<f64> {
+    let mut segments = Segments::default();
+    let (mut elapsed, mut left) = (Duration::ZERO, count);
+    while left > 0 {
+        segments.write(remotes, random, kind, left.min(BLOCK));
+        let watch = Stopwatch::start();
+        arrive(&segments);
+        elapsed += watch.elapsed();
+        left -= left.min(BLOCK);
+    }
+    vec![elapsed.as_secs_f64() * 1e9 / count as f64]
 }
 
 struct Ours {
@@ -182,20 +229,19 @@ pub(super) fn round(
     kind: Kind,
     count: usize,
 ) -> Vec<f64> {
-    let segments = Segments::write(remotes, random, kind, count);
     let mut acks = 0;
-    let start = Stopwatch::start();
-    for (_, packets) in segments.batches(kind.batch) {
-        holder.pass(Duration::from_micros(1));
-        for packet in packets {
-            holder.take(packet);
+    let row = measure((remotes, random), kind, count, |segments| {
+        for batch in segments.batches(kind.batch) {
+            holder.pass(Duration::from_micros(1));
+            for packet in segments.packets(batch) {
+                holder.take(packet);
+            }
+            holder.give(&mut |_| acks += 1);
+            holder.serve();
+            // Reading may have opened a window.
+            holder.give(&mut |_| acks += 1);
         }
-        holder.give(&mut |_| acks += 1);
-        holder.serve();
-        // Reading may have opened a window.
-        holder.give(&mut |_| acks += 1);
-    }
-    let row = per_segment(start, count);
+    });
     assert_eq!(acks > 0, kind.data > 0, "data alone is acknowledged");
     row
 }
@@ -228,26 +274,26 @@ impl Theirs {
     }
 
     fn round(&mut self, kind: Kind, count: usize) -> Vec<f64> {
-        let segments = Segments::write(&mut self.remotes, &mut self.random, kind, count);
         let mut acks = 0;
         let mut scratch = [0; 1500];
         let smol::Holder { node, handles, .. } = &mut self.holder;
-        let start = Stopwatch::start();
-        for (chosen, packets) in segments.batches(kind.batch) {
-            node.now += smoltcp::time::Duration::from_micros(1);
-            for packet in packets {
-                node.wire.arriving.put(packet);
+        let peers = (&mut self.remotes, &mut self.random);
+        let row = measure(peers, kind, count, |segments| {
+            for batch in segments.batches(kind.batch) {
+                node.now += smoltcp::time::Duration::from_micros(1);
+                for packet in segments.packets(batch.clone()) {
+                    node.wire.arriving.put(packet);
+                }
+                node.poll();
+                while node.wire.leaving.pop().is_some() {
+                    acks += 1;
+                }
+                for &index in &segments.chosen[batch] {
+                    let socket = node.sockets.get_mut::<smol::Socket>(handles[index]);
+                    while let Ok(1..) = socket.recv_slice(&mut scratch) {}
+                }
             }
-            node.poll();
-            while node.wire.leaving.pop().is_some() {
-                acks += 1;
-            }
-            for &index in chosen {
-                let socket = node.sockets.get_mut::<smol::Socket>(handles[index]);
-                while let Ok(1..) = socket.recv_slice(&mut scratch) {}
-            }
-        }
-        let row = per_segment(start, count);
+        });
         assert_eq!(acks > 0, kind.data > 0, "data alone is acknowledged");
         row
     }

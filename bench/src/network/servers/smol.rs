@@ -6,7 +6,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpCidr, Ipv4Address};
+use smoltcp::wire::IpCidr;
 
 use super::super::{DISCARD, GENERATE, PREFIX, far_addresses};
 use super::{ANSWER, CHUNK, LOOK, Stop, Told};
@@ -51,7 +51,7 @@ impl Server {
         let mut interface = interface(&mut line, first, Instant::now());
         interface.update_ip_addrs(|own| {
             for address in addresses {
-                let cidr = IpCidr::new(Ipv4Address::from(address).into(), PREFIX);
+                let cidr = IpCidr::new(address.into(), PREFIX);
                 own.push(cidr)
                     .expect("smoltcp is built for eight addresses");
             }
