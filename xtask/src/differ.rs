@@ -20,11 +20,26 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// How many run at a time, each in a network namespace of its own; nearly all their time is waiting
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = THREADS)]
     threads: usize,
     /// Only tells what is not compared, and which differences are meant
     #[arg(long)]
     list: bool,
+}
+
+/// Unless told otherwise.
+const THREADS: usize = 8;
+
+impl Options {
+    /// So many seeds, from the first.
+    pub(crate) fn seeds(seeds: u64) -> Self {
+        Self {
+            seeds,
+            seed: 0,
+            threads: THREADS,
+            list: false,
+        }
+    }
 }
 
 /// Answers whether there is no difference but those that are meant.

@@ -39,9 +39,10 @@ fn a_three_and_a_four_segment_close_are_in_the_capture() {
     let options = format!("-w {}", capture.display());
     let report = output(estab_run(&options, script));
     assert!(report.status.success());
+    // Where the machine is slow, the kernel probes for a lost tail: its FIN comes twice.
     let fields = [
         "-Y",
-        "tcp",
+        "tcp and not tcp.analysis.flags",
         "-T",
         "fields",
         "-e",

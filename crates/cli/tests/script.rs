@@ -107,6 +107,55 @@ fn a_failure_is_told_with_line_expectation_and_ladder() {
     );
 }
 
+/// A connection may go on behind the last packet that a script expects; nobody is told that all of it was expected.
+#[test]
+fn what_left_unexpected_is_told_beside_what_passed() {
+    let goes_on = format!(
+        "{GOOD}+.1 < . 1:1(0) ack 1 win 1000\n+0 accept(3, ..., ...) = 4\n+0 write(4, ..., 10) = 10\n"
+    );
+    let scripts = Scripts::new("goes-on", &[("on.pkt", &goes_on), ("good.pkt", GOOD)]);
+    let (status, text) = run("", &scripts);
+    assert_eq!(status, 0);
+    assert_eq!(
+        without_time(&text),
+        "PASS DIR/good.pkt\nPASS DIR/on.pkt (1 packet left unexpected)\n2 passed, 0 failed"
+    );
+    let (_, text) = run("--json", &scripts);
+    assert!(text.contains("\"unexpected\":1"), "{text}");
+    let (status, text) = run("--strict", &scripts);
+    assert_eq!(status, 1);
+    assert!(
+        text.contains("a packet left that the script does not expect"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_script_is_skipped_where_it_says_that_it_is_for_others() {
+    let v4 = format!("// A case.\n// only: ipv4 plain\n{GOOD}");
+    let scripts = Scripts::new(
+        "only",
+        &[("v4.pkt", &v4), ("odd.pkt", "// only: ipv4\n0 f(\n")],
+    );
+    for options in ["--ip_version=ipv6", "--with-timestamps"] {
+        let (status, text) = run(options, &scripts);
+        assert!(
+            text.contains("SKIPPED DIR/v4.pkt: is for ipv4 plain only\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("0 passed, 0 failed, 1 skipped, 1 unreadable ("),
+            "{text}"
+        );
+        assert_eq!(status, 2);
+    }
+    assert!(
+        run("", &scripts)
+            .1
+            .contains("1 passed, 0 failed, 1 unreadable")
+    );
+}
+
 #[test]
 fn what_cannot_be_read_exits_with_2() {
     let scripts = Scripts::new(
@@ -140,6 +189,22 @@ fn what_cannot_be_read_exits_with_2() {
     let output = output(estab(&format!("script {}", empty.path().display())));
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("there is no script (*.pkt) in"));
+}
+
+/// What a script holds is not for the terminal to obey, nor to scroll by.
+#[test]
+fn a_scripts_control_characters_and_long_lines_are_not_for_the_terminal() {
+    let escapes = "\x1b[31mHELLO\x07\n".to_owned();
+    let long = format!("+0 f({}) = 0\n", "x".repeat(100_000));
+    let scripts = Scripts::new("junk", &[("esc.pkt", &escapes), ("long.pkt", &long)]);
+    for options in ["", "-q", "-v"] {
+        let (_, text) = run(options, &scripts);
+        let is_shown = |c: char| c == '\n' || !c.is_control();
+        assert!(text.chars().all(is_shown), "{text:?}");
+        assert!(text.lines().all(|line| line.chars().count() < 500));
+    }
+    let (_, text) = run("", &scripts);
+    assert!(text.contains("\\u{1b}[31mHELLO\\u{7}"), "{text}");
 }
 
 #[test]

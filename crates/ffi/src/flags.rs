@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use estab_sim::sockets::{Bench, BenchSettings, Profile};
 
-/// How the stack is set up: `NAME=VALUE` words, separated by commas or blanks.
+/// How the stack is set up: `NAME=VALUE` words, separated by commas or blanks. A value may stand in double quotes.
 ///
 /// | name | value |
 /// |---|---|
@@ -26,9 +26,14 @@ impl Settings {
     /// The first word that is not understood, and what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let words = || {
-            let words = text.split([',', ' ', '\n', '\t']);
+            let mut quoted = false;
+            let words = text.split(move |character| {
+                quoted ^= character == '"';
+                !quoted && matches!(character, ',' | ' ' | '\n' | '\t')
+            });
             words.filter(|word| !word.is_empty()).map(|word| {
                 let pair = word.split_once('=');
+                let pair = pair.map(|(name, value)| (name, value.trim_matches('"')));
                 pair.ok_or_else(|| format!("`{word}` is not NAME=VALUE"))
             })
         };
@@ -102,6 +107,15 @@ mod tests {
         let settings = settings.expect("all are known");
         assert_eq!(settings.profile.system, System::FreeBsd);
         assert_eq!(settings.bench.mtu, 1280);
+    }
+
+    #[test]
+    fn a_value_with_blanks_stands_in_quotes() {
+        let flags = "net.ipv4.tcp_rmem=\"4096 131072 200000\",mtu=1280";
+        let settings = Settings::parse(flags).expect("all are known");
+        assert_eq!(settings.bench.mtu, 1280);
+        let twice = Settings::parse("net.ipv4.tcp_rmem=4096 131072 200000");
+        assert_eq!(twice.expect_err("a word"), "`131072` is not NAME=VALUE");
     }
 
     #[test]

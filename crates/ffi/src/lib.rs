@@ -10,6 +10,7 @@ mod flags;
 mod interface;
 mod netdev;
 mod options;
+mod thread;
 mod world;
 
 pub use interface::{Interface, packetdrill_interface_init};

@@ -12,6 +12,7 @@ use estab_sim::script::{CallId, Sent, Subject};
 use estab_sim::sockets::{Bench, Call, Errno, Fd, Output, Returned};
 
 use crate::flags::Settings;
+use crate::thread::{ThreadId, this_thread, waits_for_another};
 
 /// The moment of the day at which virtual time starts: packetdrill takes a time of zero for none.
 const START: Duration = Duration::from_secs(1_000_000);
@@ -22,6 +23,10 @@ const GLANCE: Duration = Duration::from_micros(1);
 /// How long the thread of a call that has ended is waited for before time goes on.
 const HANDOVER: Duration = Duration::from_millis(2);
 
+/// How long a call in its own thread waits for time to pass before it looks whether anybody lets it. packetdrill
+/// itself waits a second for such a call, then it ends.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// Nothing comes any more if nothing has come in this time: timers that send nothing may go on for ever.
 const HORIZON: Duration = Duration::from_secs(24 * 3600);
 
@@ -30,6 +35,8 @@ pub(crate) struct World {
     inside: Mutex<Inside>,
     /// Told whenever a blocked call may have ended.
     moved: Condvar,
+    /// The thread that lets time pass: packetdrill's first.
+    timekeeper: ThreadId,
 }
 
 pub(crate) struct Inside {
@@ -59,6 +66,7 @@ impl World {
         Self {
             inside: Mutex::new(inside),
             moved: Condvar::new(),
+            timekeeper: this_thread(),
         }
     }
 
@@ -66,23 +74,54 @@ impl World {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a call and waits for its end. packetdrill makes calls that block from a thread of their own, and
-    /// knows by that thread's sleep that one does.
+    /// Makes a call and waits for its end. packetdrill makes calls that it expects to block from a thread of their
+    /// own, and knows by that thread's sleep that one does; all others it makes from its first.
     pub(crate) fn call(&self, call: Call) -> Returned {
-        let mut inside = self.lock();
-        let id = inside.bench.call(call);
-        if let Some(outcome) = inside.bench.outcome(id) {
-            return outcome.returned;
+        let id = self.lock().bench.call(call);
+        if this_thread() == self.timekeeper {
+            self.let_pass_until_ended(id)
+        } else {
+            self.wait_until_ended(id)
         }
-        inside.blocked.push(id);
+    }
+
+    /// Lets time pass until a call has ended: it was not expected to block, and nobody else will. If nothing ever ends
+    /// it, it answers as if a signal had.
+    fn let_pass_until_ended(&self, id: CallId) -> Returned {
+        let end = self.lock().bench.now() + HORIZON;
         loop {
-            inside = self
-                .moved
-                .wait(inside)
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut inside = self.lock();
+            if let Some(outcome) = inside.bench.outcome(id) {
+                return outcome.returned;
+            }
+            if inside.step(end).is_none() {
+                return Returned::error(Errno(libc::EINTR));
+            }
+            drop(inside);
+            self.hand_over();
+        }
+    }
+
+    /// Waits until packetdrill's first thread has let enough time pass. Where that waits for this one, with another
+    /// call to make or with nothing more to do, time passes here.
+    fn wait_until_ended(&self, id: CallId) -> Returned {
+        let mut inside = self.lock();
+        if inside.bench.outcome(id).is_none() {
+            inside.blocked.push(id);
+        }
+        loop {
             if let Some(outcome) = inside.bench.outcome(id) {
                 inside.blocked.retain(|other| *other != id);
                 return outcome.returned;
+            }
+            let before = inside.bench.now();
+            let waited = self.moved.wait_timeout(inside, PATIENCE);
+            let (woken, quiet) = waited.unwrap_or_else(PoisonError::into_inner);
+            inside = woken;
+            let stands_still = quiet.timed_out() && inside.bench.now() == before;
+            if stands_still && waits_for_another(self.timekeeper) {
+                let end = before + HORIZON;
+                while inside.bench.outcome(id).is_none() && inside.step(end).is_some() {}
             }
         }
     }
@@ -129,8 +168,7 @@ impl World {
                     ..sent
                 });
             }
-            let next = inside.bench.next_deadline().filter(|next| *next <= end)?;
-            inside.bench.wait(next);
+            inside.step(end)?;
             drop(inside);
             self.hand_over();
         }
@@ -172,6 +210,15 @@ impl World {
                 thread::sleep(HANDOVER);
             }
         }
+    }
+}
+
+impl Inside {
+    /// Lets time pass to the next thing that happens by itself; `None` if nothing does before `end`.
+    fn step(&mut self, end: Duration) -> Option<()> {
+        let next = self.bench.next_deadline().filter(|next| *next <= end)?;
+        self.bench.wait(next);
+        Some(())
     }
 }
 

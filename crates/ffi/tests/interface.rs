@@ -123,6 +123,17 @@ impl Library {
         buffer
     }
 
+    /// Waits for something to read, for so many milliseconds.
+    fn poll(&self, fd: c_int, timeout: c_int) -> c_int {
+        let mut polled = [libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        }];
+        // SAFETY: one descriptor, which lives longer than the call.
+        unsafe { (self.0.poll)(self.0.userdata, polled.as_mut_ptr(), 1, timeout) }
+    }
+
     /// The remote end opens; answers our ISN.
     fn handshake(&self) -> u32 {
         self.send(&segment(Tcp::syn, 0, &[]));
@@ -196,6 +207,39 @@ fn an_accept_that_blocks_ends_with_the_handshake() {
         let fd = accepting.join().expect("it does not panic");
         assert!(fd >= 0);
     });
+}
+
+/// A script that says `+0 poll(…, 100) = 0` has the call made by the thread that else lets time pass.
+#[test]
+fn a_call_that_was_not_expected_to_block_lets_time_pass_itself() {
+    let library = Library::new("");
+    let listener = library.listener();
+    let before = library.now();
+    assert_eq!(library.poll(listener, 100), 0);
+    assert_eq!((library.now() - before).as_millis(), 100);
+}
+
+/// `+0...0.1 poll(…, 100) = 0`, and then nothing, or another call that blocks: packetdrill waits for the call's thread.
+#[test]
+fn a_call_that_blocks_ends_though_everybody_waits_for_it() {
+    let library = Library::new("");
+    let listener = library.listener();
+    for _ in 0..2 {
+        let before = library.now();
+        thread::scope(|scope| {
+            let polling = scope.spawn(|| library.poll(listener, 100));
+            assert_eq!(polling.join().expect("it does not panic"), 0);
+        });
+        assert_eq!((library.now() - before).as_millis(), 100);
+    }
+}
+
+#[test]
+fn a_call_that_nothing_will_ever_end_is_interrupted() {
+    let library = Library::new("");
+    let listener = library.listener();
+    assert_eq!(library.accept(listener), -1);
+    assert_eq!(errno(), libc::EINTR);
 }
 
 #[test]

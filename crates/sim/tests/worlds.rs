@@ -31,7 +31,7 @@ fn play(seeds: std::ops::Range<u64>) -> Coverage {
 
 #[test]
 fn worlds_break_no_rule_and_reach_every_arrow_and_cause() {
-    let coverage = play(0..1_500);
+    let coverage = play(0..10_000);
     let missing: Vec<_> = coverage
         .rows()
         .into_iter()

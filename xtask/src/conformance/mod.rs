@@ -1,6 +1,8 @@
 //! `cargo xtask conformance`: runs the scripts and writes the tables that tell of them.
 
+mod packetdrill;
 mod public;
+mod reasons;
 mod requirements;
 mod scripts;
 mod tables;
@@ -11,6 +13,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+
+use crate::differ;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -23,6 +27,9 @@ pub(crate) struct Options {
     /// Instead runs the scripts in gtests/net/tcp of a clone of google/packetdrill, and writes docs/public-scripts.md.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "without_kernel"])]
     public: Option<PathBuf>,
+    /// Instead runs our scripts on estab under the original packetdrill, and holds them against conformance/packetdrill.txt.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["check", "without_kernel", "public"])]
+    packetdrill: Option<PathBuf>,
     /// The commit of google/packetdrill, where DIR is not in a clone that can be asked.
     #[arg(long, requires = "public")]
     commit: Option<String>,
@@ -52,12 +59,19 @@ const RUNS: [&[&str]; 3] = [
     ],
 ];
 
+/// How many random plots follow, on estab and on the kernel.
+const PLOTS: u64 = 500;
+
 /// Answers whether all is well: every script passes, and with `--check` the tables are as they would be written.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
     if let Some(folder) = &options.public {
         let folder = folder.canonicalize().context("no such directory")?;
         let commit = options.commit.clone().map_or_else(|| head(&folder), Ok)?;
         return public::run(root, &folder, &commit);
+    }
+    if let Some(program) = &options.packetdrill {
+        let program = program.canonicalize().context("no such program")?;
+        return packetdrill::run(root, &program);
     }
     if options.check {
         let stale = stale(root)?;
@@ -73,6 +87,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
         let mut cargo = Command::new("cargo");
         let status = cargo.args(*arguments).current_dir(root).status();
         well &= status.context("no cargo")?.success();
+    }
+    if !options.without_kernel {
+        println!("==> cargo xtask differ --seeds {PLOTS}");
+        well &= differ::run(root, &differ::Options::seeds(PLOTS))?;
     }
     for (path, text) in written(root)? {
         fs::write(root.join(path), text)?;

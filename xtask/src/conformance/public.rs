@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
+
+use super::reasons;
 
 /// What google/packetdrill's own `run_all.py` defines for IPv4.
 const DEFINES: [&str; 4] = [
@@ -22,9 +24,9 @@ const TABLE: &str = "docs/public-scripts.md";
 /// or has a reason.
 pub(super) fn run(root: &Path, folder: &Path, commit: &str) -> anyhow::Result<bool> {
     let text = fs::read_to_string(root.join(REASONS)).context(REASONS)?;
-    let reasons = reasons(&text)?;
+    let reasons = reasons::read(&text)?;
     let results = run_scripts(root, folder)?;
-    let wrong = contradictions(&results, &reasons);
+    let wrong = reasons::contradictions(&results, &reasons, REASONS);
     for line in &wrong {
         println!("{line}");
     }
@@ -33,20 +35,6 @@ pub(super) fn run(root: &Path, folder: &Path, commit: &str) -> anyhow::Result<bo
         println!("wrote {TABLE}");
     }
     Ok(wrong.is_empty())
-}
-
-/// `name | reason`, a line each.
-fn reasons(text: &str) -> anyhow::Result<BTreeMap<&str, &str>> {
-    let lines = text.lines();
-    let rows = lines.filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    let mut all = BTreeMap::new();
-    for row in rows {
-        let (name, reason) = row.split_once('|').context(format!("no reason: {row}"))?;
-        let (name, reason) = (name.trim(), reason.trim());
-        ensure!(!reason.is_empty(), "no reason: {name}");
-        ensure!(all.insert(name, reason).is_none(), "twice: {name}");
-    }
-    Ok(all)
 }
 
 /// Whether each script passes, by its name below the folder.
@@ -73,21 +61,6 @@ fn run_scripts(root: &Path, folder: &Path) -> anyhow::Result<BTreeMap<String, bo
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(results)
-}
-
-/// Scripts that fail without a reason, pass with one, or are not there.
-fn contradictions(results: &BTreeMap<String, bool>, reasons: &BTreeMap<&str, &str>) -> Vec<String> {
-    let of_results =
-        results
-            .iter()
-            .filter_map(|(name, passes)| match (passes, reasons.get(&**name)) {
-                (true, Some(reason)) => Some(format!("{name} passes: {REASONS} says \"{reason}\"")),
-                (false, None) => Some(format!("{name} does not pass: {REASONS} says no reason")),
-                _ => None,
-            });
-    let gone = reasons.keys().filter(|name| !results.contains_key(**name));
-    let gone = gone.map(|name| format!("{name} is not there: {REASONS} has a reason for it"));
-    of_results.chain(gone).collect()
 }
 
 fn table(results: &BTreeMap<String, bool>, reasons: &BTreeMap<&str, &str>, commit: &str) -> String {
@@ -140,30 +113,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_passes_or_has_a_reason() {
-        let results = [("a", true), ("b", false), ("c", false), ("d", true)];
-        let results = results.map(|(name, passes)| (name.to_owned(), passes));
-        let reasons = reasons("# why\nb | no ECN\nd | no PRR\n\ne | no RACK\n").expect("rows");
-        let wrong = contradictions(&results.into(), &reasons).join("\n");
-        for said in ["c does not pass", "d passes", "e is not there"] {
-            assert!(wrong.contains(said), "{wrong}");
-        }
-        assert_eq!(wrong.lines().count(), 3);
-    }
-
-    #[test]
-    fn a_row_has_one_name_and_a_reason() {
-        for wrong in ["a", "a | ", "a | x\na | y"] {
-            assert!(reasons(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn every_reason_is_in_the_table() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
         let (text, table) = (read(REASONS), read(TABLE));
-        for (name, reason) in reasons(&text).expect("rows") {
+        for (name, reason) in reasons::read(&text).expect("rows") {
             let file = name.rsplit('/').next().unwrap_or(name);
             let row = format!("| {file} | {reason} |");
             assert!(

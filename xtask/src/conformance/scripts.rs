@@ -22,6 +22,8 @@ pub(super) struct Described {
     pub estab: String,
     /// What Linux does instead, and why estab does not.
     pub linux: Option<(String, String)>,
+    /// The variants it is for, if not for all: of `ipv4`, `ipv6` and `plain`.
+    pub only: String,
 }
 
 /// What a script is about.
@@ -131,7 +133,8 @@ fn describe(path: &Path, text: &str) -> anyhow::Result<Described> {
         None => rule.trim_end_matches('.').to_owned(),
     };
     ensure!(section.starts_with("RFC "), "the rule names no RFC");
-    check_only(&value("only").unwrap_or_default())?;
+    let only = value("only").unwrap_or_default();
+    check_only(&only)?;
     let linux = match (value("linux"), value("why")) {
         (Some(linux), Some(why)) => Some((linux, why)),
         (None, None) => None,
@@ -152,6 +155,7 @@ fn describe(path: &Path, text: &str) -> anyhow::Result<Described> {
         subject: subject.unwrap_or(Subject::Folder),
         estab: value("estab").context("no `// estab:` says what estab does")?,
         linux,
+        only,
     })
 }
 

@@ -29,7 +29,8 @@ pub(super) fn conformance(scripts: &[Described], requirements: &[Requirement]) -
          Written by `cargo xtask conformance` from the scripts in [`conformance/`](../conformance), each of which \
          is a test in the packetdrill language. Run them: `estab script conformance`; with timestamps: \
          `estab script --with-timestamps conformance`; over IPv6: `estab script --ip_version=ipv6 conformance`; \
-         against this machine's kernel: `estab script --against kernel conformance`.\n\n\
+         against this machine's kernel: `estab script --against kernel conformance`. A script that says \
+         `// only: ipv4`, `ipv6` or `plain` (without timestamps) is skipped in the other runs.\n\n\
          First each state: what it does with every segment, call and timer. Then what is [not about one \
          state](#not-about-one-state). Last the [requirements of RFC 9293](#the-requirements-of-rfc-9293-appendix-b), \
          and what holds estab to each.\n\n\

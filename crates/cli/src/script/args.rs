@@ -10,10 +10,13 @@ use estab_sim::script::ast::ScriptOption;
 ///
 /// A FILE may be a directory: every *.pkt in it is run. The options with underscores are packetdrill's own and have
 /// the last word over those in a script. No script ever runs a shell: the commands that scripts commonly use are
-/// interpreted, others fail the script by name. Unlike in packetdrill, a packet that the script does not expect
-/// fails it (behind the last one expected: a SYN, a RST or an ICMP error), and every checksum is verified.
+/// interpreted, others fail the script by name. One that says `// only: ipv4`, `ipv6` or `plain` (without
+/// --with-timestamps) is skipped in other runs. Unlike in packetdrill, every checksum is verified, and a packet that the
+/// script does not expect fails it. Behind the last one expected a connection may go on: what it sends is counted in
+/// the line of the script, and fails it with --strict; a SYN, a RST or an ICMP error fails it always.
 ///
-/// Exits with 0 if all passed, with 1 if one failed, and with 2 if one cannot be read.
+/// Exits with 0 if all passed (with --compare: if nothing differs but as declared), with 1 if one failed or differs,
+/// and with 2 if one cannot be read.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ScriptArgs {
@@ -46,7 +49,7 @@ pub(crate) struct ScriptArgs {
     #[arg(long)]
     pub(crate) with_timestamps: bool,
 
-    /// Also checks PSH and TSecr, and that nothing leaves with the last event
+    /// Also checks PSH and TSecr, and that nothing leaves behind the last packet expected, nor with the last event
     #[arg(long)]
     pub(crate) strict: bool,
 

@@ -13,6 +13,7 @@ struct ScriptRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureRecord<'a>>,
     notes: &'a [String],
+    unexpected: usize,
     ladder: Vec<RungRecord<'a>>,
 }
 
@@ -50,6 +51,7 @@ pub(super) fn script(done: &Done) -> String {
         failure,
         ladder,
         notes,
+        unexpected,
     } = &done.report;
     line(&ScriptRecord {
         file: done.file.display().to_string(),
@@ -63,6 +65,7 @@ pub(super) fn script(done: &Done) -> String {
         seconds: done.took.as_secs_f64(),
         failure: failure.as_ref().map(failure_record),
         notes,
+        unexpected: *unexpected,
         ladder: ladder.rungs.iter().map(rung_record).collect(),
     })
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use estab_device::IpNet;
 use estab_sim::kernel::{Kernel, Network};
 use estab_sim::script::ast::{Script, When};
-use estab_sim::script::parse;
-use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run};
+use estab_sim::script::header;
+use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, read, run};
 use nix::unistd::geteuid;
 
 use super::args::ScriptArgs;
-use super::{Ending, base, settings};
+use super::{Ending, base, settings, skipped};
 use crate::failure::Failure;
 use crate::private_network;
 
@@ -56,40 +56,24 @@ pub(super) fn run_declared(text: &str, args: &ScriptArgs) -> (Report, Ending) {
 
 /// What a script says Linux does instead: `// linux: …` in a line of its own.
 pub(super) fn declared(text: &str) -> Option<String> {
-    let mut lines = text.lines();
-    let said = lines.find_map(|line| line.strip_prefix("// linux:"))?;
-    Some(said.trim().to_owned())
+    header::said(text, "linux").map(str::to_owned)
 }
 
 pub(super) fn run_on_kernel(text: &str, args: &ScriptArgs) -> (Report, Ending) {
-    let settings = settings(args);
-    let Ok(script) = parse(text, &settings) else {
-        // estab's run of it has the words for what is wrong.
-        return (super::run_on_estab(text, args), Ending::Ran);
-    };
     let base = Config {
         tolerance: TOLERANCE,
-        dialect: settings.dialect,
         ..base(args)
     };
-    let config = match base.for_script(&script, &args.overrides()) {
-        Ok(config) => config,
-        Err(error) => {
-            return (
-                Report::error(ScriptFailure::new(error.message)),
-                Ending::Ran,
-            );
-        }
+    let (script, config) = match read(text, &settings(args), &base, &args.overrides()) {
+        Ok(read) => read,
+        Err(report) => return (report, Ending::Ran),
     };
+    if let Some(why) = header::left_out(text, &config) {
+        return skipped(why);
+    }
     let takes = real_time(&script);
     if takes > Duration::from_secs(args.longest) {
-        let report = Report {
-            verdict: Verdict::Pass,
-            failure: None,
-            ..Report::error(ScriptFailure::default())
-        };
-        let why = format!("takes {} s of real time", takes.as_secs());
-        return (report, Ending::Skipped(why));
+        return skipped(format!("takes {} s of real time", takes.as_secs()));
     }
     let mut report = once(&script, &config);
     for _ in 1..TRIES {

@@ -16,14 +16,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, run_text};
-use estab_sim::script::{Dialect, Settings};
+use estab_sim::script::run::{Config, Failure as ScriptFailure, Report, Verdict, read};
+use estab_sim::script::{self, Dialect, Settings, header};
 use estab_sim::sockets::{Bench, BenchSettings, Profile};
 
 use crate::failure::{Failure, way_out};
 use crate::terminal;
 use args::{ScriptArgs, Stack};
-use compare::{Compared, Outcome};
+use compare::{Compared, Outcome, Tally};
 
 /// A script that was run.
 struct Done {
@@ -106,42 +106,36 @@ pub(crate) fn script(args: &ScriptArgs) -> Result<u8, Failure> {
 
 /// Runs the scripts on both stacks; answers the status to exit with.
 fn compare_all(files: &[PathBuf], args: &ScriptArgs) -> u8 {
-    let output = Output::new(args);
-    let (mut same, mut declared, mut differ, mut skipped) = (0, 0, 0, 0);
+    let style = Output::new(args).style;
+    let mut tally = Tally::default();
     let compare = |file: &Path| {
-        let text = fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let text = text_of(file);
         (
             file.to_owned(),
             text.map(|text| compare::compare(&text, args)),
         )
     };
-    run_all(
-        files,
-        workers(args),
-        compare,
-        |(file, compared): (PathBuf, io::Result<Compared>)| {
-            let file = file.display().to_string();
-            match compared {
-                Ok(compared) => {
-                    match compared.outcome() {
-                        Outcome::Same => same += 1,
-                        Outcome::Declared => declared += 1,
-                        Outcome::Differs => differ += 1,
-                        Outcome::Skipped => skipped += 1,
-                    }
-                    Output::put(&compared.tell(&file, output.style));
-                }
-                Err(error) => {
-                    differ += 1;
-                    Output::put(&format!("ERROR {file}: cannot be read: {error}\n"));
-                }
+    let tell = |(file, compared): (PathBuf, io::Result<Compared>)| {
+        let file = text::shown(&file.display().to_string());
+        match compared {
+            Ok(compared) => {
+                tally.count(compared.outcome());
+                Output::put(&compared.tell(&file, style));
             }
-        },
-    );
-    Output::put(&format!(
-        "{same} the same, {declared} differ as declared, {differ} differ otherwise, {skipped} skipped\n"
-    ));
-    u8::from(differ > 0)
+            Err(error) => {
+                tally.count(Outcome::Unreadable);
+                Output::put(&format!("ERROR {file}: cannot be read: {error}\n"));
+            }
+        }
+    };
+    run_all(files, workers(args), compare, tell);
+    Output::put(&tally.tell());
+    tally.status()
+}
+
+/// A script's text; what is not UTF-8 in it is told as wrong where it stands.
+fn text_of(file: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
 }
 
 /// How many scripts run at a time.
@@ -193,14 +187,11 @@ fn run_all<T: Send>(
 
 fn run_file(file: &Path, args: &ScriptArgs) -> Done {
     let begun = clock();
-    let (report, ending) = match fs::read(file) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            match args.against {
-                Stack::Estab => (run_on_estab(&text, args), Ending::Ran),
-                Stack::Kernel => kernel::run_declared(&text, args),
-            }
-        }
+    let (report, ending) = match text_of(file) {
+        Ok(text) => match args.against {
+            Stack::Estab => run_on_estab(&text, args),
+            Stack::Kernel => kernel::run_declared(&text, args),
+        },
         Err(error) => {
             let failure = ScriptFailure::new(format!("cannot be read: {error}"));
             (Report::error(failure), Ending::Ran)
@@ -215,18 +206,40 @@ fn run_file(file: &Path, args: &ScriptArgs) -> Done {
 }
 
 /// A panic of the stack under test is that script's failure, not the end of the run.
-fn run_on_estab(text: &str, args: &ScriptArgs) -> Report {
+fn run_on_estab(text: &str, args: &ScriptArgs) -> (Report, Ending) {
     let run = AssertUnwindSafe(|| run(text, args));
-    catch_unwind(run).unwrap_or_else(|_| Report {
-        verdict: Verdict::Fail,
-        ..Report::error(ScriptFailure::new(
-            "estab panicked; please report it with this script",
-        ))
+    catch_unwind(run).unwrap_or_else(|_| {
+        let said = "estab panicked; please report it with this script";
+        let report = Report {
+            verdict: Verdict::Fail,
+            ..Report::error(ScriptFailure::new(said))
+        };
+        (report, Ending::Ran)
     })
 }
 
-fn run(text: &str, args: &ScriptArgs) -> Report {
-    run_text(text, &settings(args), &base(args), &args.overrides(), bench)
+fn run(text: &str, args: &ScriptArgs) -> (Report, Ending) {
+    let (script, config) = match read(text, &settings(args), &base(args), &args.overrides()) {
+        Ok(read) => read,
+        Err(report) => return (report, Ending::Ran),
+    };
+    match header::left_out(text, &config) {
+        Some(why) => skipped(why),
+        None => (
+            script::run::run(&script, &config, &mut bench(&config)),
+            Ending::Ran,
+        ),
+    }
+}
+
+/// A script that is not run.
+fn skipped(why: String) -> (Report, Ending) {
+    let report = Report {
+        verdict: Verdict::Pass,
+        failure: None,
+        ..Report::error(ScriptFailure::default())
+    };
+    (report, Ending::Skipped(why))
 }
 
 fn settings(args: &ScriptArgs) -> Settings {

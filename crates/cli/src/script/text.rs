@@ -30,9 +30,10 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         verdict,
         failure,
         notes,
+        unexpected,
         ..
     } = &done.report;
-    let file = done.file.display();
+    let file = shown(&done.file.display().to_string());
     let told = match &done.ending {
         Ending::Ran => None,
         Ending::Declared(difference) => Some(("DIFFERS (declared)", difference)),
@@ -41,7 +42,7 @@ pub(super) fn script(done: &Done, style: Style) -> String {
     if let Some((word, why)) = told {
         let mut text = String::new();
         if !style.is_quiet {
-            text = format!("{} {file}: {why}\n", style.paint("33", word));
+            text = format!("{} {file}: {}\n", style.paint("33", word), shown(why));
         }
         if style.is_verbose {
             text += &failure
@@ -55,7 +56,12 @@ pub(super) fn script(done: &Done, style: Style) -> String {
         if style.is_quiet {
             return String::new();
         }
-        let mut text = format!("{} {file}\n", style.paint("32", "PASS"));
+        let left = match unexpected {
+            0 => String::new(),
+            1 => " (1 packet left unexpected)".to_owned(),
+            more => format!(" ({more} packets left unexpected)"),
+        };
+        let mut text = format!("{} {file}{left}\n", style.paint("32", "PASS"));
         if style.is_verbose {
             text += &ladder(&done.report, style);
         } else {
@@ -72,7 +78,7 @@ pub(super) fn script(done: &Done, style: Style) -> String {
     let line = failure
         .line
         .map_or(String::new(), |line| format!(":{line}"));
-    let mut text = format!("{word} {file}{line}: {}\n", failure.message);
+    let mut text = format!("{word} {file}{line}: {}\n", shown(&failure.message));
     if !style.is_quiet {
         text += &details(failure, style);
         text += &ladder(&done.report, style);
@@ -85,8 +91,9 @@ fn details(failure: &Failure, style: Style) -> String {
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(
             text,
-            "    {} {value}",
-            style.paint("2", &format!("{name:<10}"))
+            "    {} {}",
+            style.paint("2", &format!("{name:<10}")),
+            shown(value)
         );
     };
     if let Some(statement) = &failure.statement {
@@ -108,7 +115,7 @@ fn details(failure: &Failure, style: Style) -> String {
 fn ladder(report: &Report, style: Style) -> String {
     let mut text = String::new();
     for rung in &report.ladder.rungs {
-        let line = rung.to_string();
+        let line = shown(&rung.to_string());
         let line = match rung.kind {
             RungKind::State => style.paint("36", &line),
             RungKind::Note => style.paint("2", &line),
@@ -120,8 +127,29 @@ fn ladder(report: &Report, style: Style) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines()
-        .fold(String::new(), |all, line| all + "    " + line + "\n")
+    text.lines().fold(String::new(), |all, line| {
+        all + "    " + &shown(line) + "\n"
+    })
+}
+
+/// The longest line that is told of a script.
+const LONGEST: usize = 400;
+
+/// What came from a script, as a terminal may have it: control characters as escapes, long lines shortened.
+pub(super) fn shown(text: &str) -> String {
+    let mut all = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            all.push('…');
+            break;
+        }
+        if c.is_control() {
+            all.extend(c.escape_default());
+        } else {
+            all.push(c);
+        }
+    }
+    all
 }
 
 /// `12 passed, 1 failed (0.03 s)`

@@ -1,7 +1,7 @@
 //! A way through an exploration, told as a ladder.
 
 use estab_core::observe::StateName;
-use estab_core::{Flags, Instant};
+use estab_core::{Flags, Instant, SeqNumber};
 
 use super::endpoint::{Endpoint, NewsKind};
 use super::net::{Action, Net};
@@ -35,9 +35,12 @@ pub fn tell<E: Endpoint>(scenario: &Scenario, root: &Net<E>, actions: &[Action])
         ladder.begin_in(side, view.map_or(idle, |view| view.state));
     }
     let mut net = root.clone();
+    let mut untold = Vec::new();
     for action in actions.iter().take(ENOUGH) {
-        let drawn = before(scenario, &net, *action);
+        let drawn = before(scenario, &net, &untold, *action);
         net.apply(*action, scenario);
+        let begun = |side| Some((side, net.end(side).connection()?.snd_nxt + u32::MAX));
+        untold.extend(Side::BOTH.into_iter().filter_map(begun));
         match drawn {
             Some(Drawn::Segment { from, text, fate }) => ladder.segment(net.now, from, text, fate),
             Some(Drawn::Note { side, text }) => ladder.note(net.now, side, text),
@@ -67,9 +70,19 @@ enum Drawn {
     },
 }
 
-fn before<E: Endpoint>(scenario: &Scenario, net: &Net<E>, action: Action) -> Option<Drawn> {
+/// `untold` are ISNs, or numbers near them, that a side has and may never have told by a SYN.
+fn before<E: Endpoint>(
+    scenario: &Scenario,
+    net: &Net<E>,
+    untold: &[(Side, SeqNumber)],
+    action: Action,
+) -> Option<Drawn> {
     let segment = |to: Side, packet: &Packet, fate| {
-        let text = packet.describe(&net.numbers);
+        let mut numbers = net.numbers.clone();
+        untold
+            .iter()
+            .for_each(|(side, isn)| numbers.learn(*side, *isn));
+        let text = packet.describe(&numbers);
         let from = to.other();
         Some(Drawn::Segment { from, text, fate })
     };

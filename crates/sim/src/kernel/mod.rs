@@ -21,7 +21,7 @@ use std::time::Duration;
 use estab_device::kernel_sockets::{Sockets, destroy_all};
 use estab_device::{Device, Tun};
 
-use crate::script::{CallId, Outcome, Sent, Subject};
+use crate::script::{CallId, Outcome, Sent, Setting, Subject};
 use crate::sockets::{Call, Fd, TcpInfo};
 use clock::Clock;
 use home::Home;
@@ -198,6 +198,15 @@ impl Subject for Kernel {
         }
         let (name, value) = (name.to_owned(), value.to_owned());
         self.home.run(move || settings::set(&name, &value))
+    }
+
+    fn setting(&self, name: &str) -> Setting {
+        let name = name.to_owned();
+        if self.home.run(move || settings::is_there(&name)) {
+            Setting::Known
+        } else {
+            Setting::Unknown
+        }
     }
 
     fn states(&mut self) -> Vec<(String, u16)> {

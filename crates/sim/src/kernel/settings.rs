@@ -8,6 +8,11 @@ pub(super) fn set(name: &str, value: &str) -> Result<(), String> {
     fs::write(path, value).map_err(|error| format!("{name} = {value}: {error}"))
 }
 
+/// Whether the network has one of this name.
+pub(super) fn is_there(name: &str) -> bool {
+    path(name).is_ok_and(|path| fs::exists(path).unwrap_or(false))
+}
+
 /// Whether it is the one that a namespace may not always set, but its sockets may.
 pub(super) fn is_congestion_control(name: &str) -> bool {
     path(name).as_deref() == Ok("/proc/sys/net/ipv4/tcp_congestion_control")

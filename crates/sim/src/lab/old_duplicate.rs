@@ -86,6 +86,7 @@ impl Case {
         let kept_at = old_connection(&mut stage, listener);
         let closed = stage.now;
         let mut refused = false;
+        let mut passed_on = true;
         let socket = loop {
             match stage.connect() {
                 Ok(socket) => break socket,
@@ -97,6 +98,14 @@ impl Case {
             }
             // It is asked again each second.
             stage.run_for(Duration::from_secs(1));
+            if passed_on && stage.now >= closed + time_wait / 2 {
+                passed_on = false;
+                stage.forget();
+                stage.note(
+                    Side::Left,
+                    "the delayed copy has died: no segment outlives an MSL (RFC 9293 §4)",
+                );
+            }
         };
         let free = (stage.now - closed).as_secs();
         stage.run_for(Duration::from_millis(40));

@@ -46,7 +46,7 @@ impl Device for Replay {
 }
 
 /// Writes what a host saw as pcapng, with every change of state on the packet that made it. Virtual time begins on the
-/// first day of 2025. Answers how many packets were written.
+/// first day of 2025, and goes on from one scene to the next. Answers how many packets were written.
 ///
 /// # Errors
 /// Those of `into`.
@@ -55,15 +55,15 @@ pub fn write_capture(records: &[Record], into: impl Write) -> io::Result<u64> {
     let mut capture = Capture::new(Replay::default(), into, "lab", epoch)?;
     let mut packet = Vec::new();
     let mut count = 0;
-    for record in records {
+    for (at, record) in going_on(records) {
         match record {
-            Record::Received(at, bytes) => {
+            Record::Received(_, bytes) => {
                 capture.get_mut().arriving.push_back(bytes.clone());
-                capture.receive(*at, &mut packet)?;
+                capture.receive(at, &mut packet)?;
                 count += 1;
             }
-            Record::Sent(at, bytes) => {
-                capture.transmit(*at, bytes)?;
+            Record::Sent(_, bytes) => {
+                capture.transmit(at, bytes)?;
                 count += 1;
             }
             Record::Change(transition) => capture.annotate(transition),
@@ -75,5 +75,40 @@ pub fn write_capture(records: &[Record], into: impl Write) -> io::Result<u64> {
     match status.take_error() {
         Some(error) => Err(error),
         None => Ok(count),
+    }
+}
+
+/// How far one scene's last record is from the next one's first.
+const BETWEEN_SCENES: Duration = Duration::from_secs(1);
+
+/// Records with times that never go back, though the clock of each scene begins anew.
+fn going_on(records: &[Record]) -> impl Iterator<Item = (Instant, &Record)> {
+    let mut ahead = Duration::ZERO;
+    let mut last = Instant::ZERO;
+    records.iter().map(move |record| {
+        let own = match record {
+            Record::Received(at, _) | Record::Sent(at, _) => *at,
+            Record::Change(transition) => transition.at,
+        };
+        if own + ahead < last {
+            ahead = last + BETWEEN_SCENES - own;
+        }
+        last = own + ahead;
+        (last, record)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+    use super::*;
+
+    #[test]
+    fn time_goes_on_from_scene_to_scene() {
+        let outcome = find("old-duplicate").expect("it is there").run();
+        let times: Vec<_> = going_on(&outcome.records).map(|(at, _)| at).collect();
+        assert!(times.is_sorted());
+        let (first, last) = (times[0], times[times.len() - 1]);
+        assert!(last - first > Duration::from_secs(61), "{:?}", last - first);
     }
 }

@@ -256,6 +256,11 @@ impl Stage {
         self.settle();
     }
 
+    /// The network carries the copies that were kept no longer.
+    pub(super) fn forget(&mut self) {
+        self.kept.clear();
+    }
+
     /// Hands a host a packet of nobody on the stage.
     pub(super) fn inject(&mut self, to: Side, bytes: &[u8]) {
         let now = self.now;

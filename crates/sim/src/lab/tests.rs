@@ -87,10 +87,12 @@ fn an_old_duplicate_is_taken_only_without_time_wait_and_timestamps() {
             "≈≈ old ACK seq 121181 ack 1, 1460 bytes",
             "the application reads 59,680 new bytes, then 1,460 old ones",
             "connect: the port is held by TIME-WAIT",
+            "   30.246  the delayed copy has died: no segment outlives an MSL",
             "   60.236  TIME-WAIT → CLOSED: 2 MSL passed",
             "not used: its timestamp is older than the last (RFC 7323 §5.3)",
         ],
     );
+    assert_eq!(text.matches("≈≈ old ACK").count(), 2);
     let rows = outcome.table.unwrap().rows;
     let verdicts: Vec<_> = rows.iter().map(|row| row[3].as_str()).collect();
     assert_eq!(verdicts, ["corrupted", "safe", "safe"]);
@@ -182,6 +184,8 @@ fn three_messages_are_enough_and_needed() {
         &[
             "One message: an old SYN arrives",
             "≈≈ old SYN seq old+0 ──",
+            "One message: the server restarts",
+            "◀───────────────────────────────────── ACK seq 1 ack 2 ──   ESTABLISHED",
             "Two messages: an old SYN and old data arrive",
             "Two messages: the server restarts",
             "Three messages, estab's core: asked to confirm the old SYN, the client says no.",

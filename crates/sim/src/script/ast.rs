@@ -158,7 +158,7 @@ pub struct Tcp {
     pub ack: Option<u32>,
     /// `ack *` (or an ACK number that is not to be checked).
     pub any_ack: bool,
-    /// `win 65535`; `None` leaves it unchecked, or the largest one inbound.
+    /// `win 65535`; `None` leaves it unchecked, and is for outbound segments only.
     pub win: Option<u16>,
     /// `urg 1`.
     pub urg: Option<u16>,

@@ -56,11 +56,27 @@ pub trait Subject {
     /// What is wrong with it, if the subject cannot be set so.
     fn sysctl(&mut self, name: &str, value: &str) -> Result<(), String>;
 
+    /// What a setting of this name is here.
+    fn setting(&self, _name: &str) -> Setting {
+        Setting::Known
+    }
+
     /// The states of all its TCP endpoints, as `ss` and `sockstat` name them, with their local ports.
     fn states(&mut self) -> Vec<(String, u16)>;
 
     /// Ends all connections in a state without a word on the wire (`tcpdrop`).
     fn drop_state(&mut self, state: &str);
+}
+
+/// What a setting is to a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// It can be changed, though perhaps not to any value.
+    Known,
+    /// It is taken with any value, and nothing depends on it, for this reason.
+    WithoutEffect(&'static str),
+    /// There is none of this name.
+    Unknown,
 }
 
 /// A packet that left.

@@ -10,7 +10,7 @@ use super::story::Told;
 use super::verify::verify;
 use super::{Blocked, Call, Fd, Profile, Sockets, Step, TcpInfo};
 use crate::Recorder;
-use crate::script::{CallId, Outcome, Sent, Subject};
+use crate::script::{CallId, Outcome, Sent, Setting, Subject};
 
 /// Where a bench stands.
 #[derive(Clone, Debug)]
@@ -256,6 +256,10 @@ impl Subject for Bench {
 
     fn sysctl(&mut self, name: &str, value: &str) -> Result<(), String> {
         self.sockets.sysctl(name, value)
+    }
+
+    fn setting(&self, name: &str) -> Setting {
+        Profile::setting(name)
     }
 
     fn states(&mut self) -> Vec<(String, u16)> {

@@ -118,7 +118,9 @@ fn how_a_connection_goes_on_need_not_be_expected() {
         "+0 < . 1:2001(2000) ack 1 win 257\n+.1 read(4, ..., 2000) = 2000\n",
     ));
     let rest = "+0 write(4, ..., 10) = 10\n+.1 close(4) = 0\n+9 `true`\n";
-    passes(&server(rest));
+    let report = run(&server(rest));
+    assert_passed(&report);
+    assert!(report.unexpected > 2, "{}", report.unexpected);
     fails(
         &format!("--strict\n{}", server(rest)),
         13,
@@ -136,6 +138,43 @@ fn how_a_connection_goes_on_need_not_be_expected() {
     );
 }
 
+/// The ACK says that data left; no event of the script does.
+#[test]
+fn what_left_unexpected_is_counted() {
+    let rest = "+0 write(4, ..., 100) = 100\n+1 < . 1:1(0) ack 101 win 257\n";
+    let report = run(&server(rest));
+    assert_passed(&report);
+    let ladder = report.ladder.to_string();
+    let sent = ladder.matches("> P. 1:101(100)").count();
+    assert_eq!(report.unexpected, sent, "{ladder}");
+    assert!(sent > 0, "{ladder}");
+    let strict = format!("--strict\n{}", server(rest));
+    fails(&strict, 13, &["P. 1:101(100) ack 1 win 1055 at 0.1"]);
+    let expected =
+        "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n+.1 < . 1:1(0) ack 101 win 257\n";
+    assert_eq!(run(&server(expected)).unexpected, 0);
+}
+
+#[test]
+fn icmp_may_come_before_there_is_a_connection() {
+    let listening = "\
+ 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
+";
+    for message in [
+        "icmp unreachable host_unreachable [1:1(0)]",
+        "icmp unreachable host_unreachable",
+        "icmp echo_request id 7",
+    ] {
+        passes(&format!("{listening}+0 < {message}\n"));
+        passes(&format!("0 `true`\n+0 < {message}\n"));
+    }
+    passes(&format!(
+        "{listening}+0 < icmp echo_request id 7\n+0 > icmp echo_reply\n"
+    ));
+}
+
 #[test]
 fn the_time_since_data_came_is_told_without_an_event() {
     passes(&server(
@@ -146,7 +185,9 @@ fn the_time_since_data_came_is_told_without_an_event() {
 #[test]
 fn what_leaves_with_the_last_event_is_ignored_unless_all_is_checked() {
     let script = server("+0 close(4) = 0\n");
-    passes(&script);
+    let report = run(&script);
+    assert_passed(&report);
+    assert_eq!(report.unexpected, 1);
     let strict = format!("--strict\n{script}");
     fails(
         &strict,

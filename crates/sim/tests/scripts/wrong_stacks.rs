@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use estab_sim::script::run::run;
-use estab_sim::script::{CallId, Outcome, Sent, Subject, parse};
+use estab_sim::script::{CallId, Outcome, Sent, Setting, Subject, parse};
 use estab_sim::sockets::{Call, Fd, TcpInfo};
 
 use super::*;
@@ -44,6 +44,10 @@ impl<F: FnMut(&mut Vec<u8>)> Subject for Forger<F> {
 
     fn sysctl(&mut self, name: &str, value: &str) -> Result<(), String> {
         self.0.sysctl(name, value)
+    }
+
+    fn setting(&self, name: &str) -> Setting {
+        self.0.setting(name)
     }
 
     fn states(&mut self) -> Vec<(String, u16)> {

@@ -1,7 +1,7 @@
 //! Settings by their sysctl names, and the two systems' defaults.
 
 use estab_core::SynFin;
-use estab_sim::script::Subject as _;
+use estab_sim::script::{Setting, Subject as _};
 use estab_sim::sockets::symbols::*;
 use estab_sim::sockets::{Errno, Profile};
 
@@ -85,7 +85,11 @@ fn what_estab_does_not_do_is_refused_with_what_it_does_instead() {
     assert!(unknown.unwrap_err().contains("tcp_nonsense"));
     assert!(profile.sysctl("net.ipv4.tcp_sack", "yes").is_err());
     assert!(profile.sysctl("net.ipv4.tcp_rmem", "1 2").is_err());
-    assert!(Profile::without_effect("net.ipv4.tcp_min_tso_segs").is_some());
+    let offload = Profile::setting("net.ipv4.tcp_min_tso_segs");
+    assert!(matches!(offload, Setting::WithoutEffect(_)), "{offload:?}");
+    let nonsense = Profile::setting("net.ipv4.tcp_nonsense");
+    assert_eq!(nonsense, Setting::Unknown);
+    assert_eq!(Profile::setting("net/ipv4/tcp_sack"), Setting::Known);
 }
 
 /// Both values, since scripts take back what they set.

@@ -64,6 +64,9 @@ const UNREACHABLE: [&str; 20] = [
     "address_unreachable",
 ];
 
+/// The bytes of an ICMP message's header.
+const HEADER: u16 = 8;
+
 /// What stands behind `icmp`, and the UDP ports of the segment it quotes.
 pub(super) fn icmp(input: &mut Input<'_>) -> Parsed<(Icmp, Option<(u16, u16)>)> {
     let start = here(input).start;
@@ -166,7 +169,18 @@ fn quoted(input: &mut Input<'_>, icmp: &mut Icmp) -> Parsed<Option<(u16, u16)>> 
         icmp.quoted = Some((0, length));
         icmp.quotes_udp = true;
     } else if opt(word("raw")).parse_next(input)?.is_some() {
-        icmp.raw = Some(in_brackets(|input| number(input, "the length")).parse_next(input)?);
+        let start = here(input).start;
+        let length = in_brackets(|input| number(input, "the length")).parse_next(input)?;
+        if length < HEADER {
+            return Err(Failure::wrong(
+                start,
+                "an ICMP message of fewer bytes than its header has",
+            )
+            .hint(format!(
+                "the header counts: [raw ({HEADER})] is the shortest"
+            )));
+        }
+        icmp.raw = Some(length);
     } else if at_word(input, "sctp") {
         return Err(Failure::unsupported(here(input).start, "SCTP packets"));
     } else if at_word(input, "udplite") {

@@ -166,7 +166,8 @@ impl<'t> Lexer<'t> {
             }
             self.skip(one_character);
             let rest = self.rest.trim_start_matches([' ', '\t']);
-            if ["ifdef", "ifndef", "else", "endif"]
+            // One that is unknown is refused here as elsewhere; other lines with a `#` are comments in code.
+            if ["ifdef", "ifndef", "else", "endif", "elif"]
                 .iter()
                 .any(|name| rest.starts_with(name))
             {

@@ -55,3 +55,14 @@ pub fn parse(text: &str, settings: &Settings) -> Result<Script, ParseError> {
     statement::script(&mut Input::new(&tokens), text)
         .map_err(|failure| failure.explain(text, &tokens))
 }
+
+/// Whether an option's value, written as it is, is read as it is: it needs no quotes around it.
+pub(super) fn is_bare_value(value: &str) -> bool {
+    let text = format!("--option={value}");
+    let settings = Settings::default();
+    lexer::tokens(&text, &settings).is_ok_and(|tokens| {
+        let mut input = Input::new(&tokens);
+        statement::option(&mut input).is_ok_and(|option| option.value.as_deref() == Some(value))
+            && tokens::here(&input).kind == tokens::Kind::End
+    })
+}

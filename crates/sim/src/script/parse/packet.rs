@@ -112,12 +112,19 @@ fn tcp(input: &mut Input<'_>, direction: Direction) -> Parsed<Tcp> {
         ));
     }
     let (ack, any_ack) = ack(input, direction)?;
+    let window_at = here(input).start;
     let win = window(input)?;
     let urg = match opt(word("urg")).parse_next(input)? {
         Some(_) => Some(number(input, "the urgent pointer")?),
         None => None,
     };
     let options = options::options(input, direction)?;
+    if direction == Direction::Inbound && win.is_none() {
+        return Err(
+            Failure::wrong(window_at, "an inbound segment without its window")
+                .hint("it stands behind the sequence numbers and `ack`: `win 1000`"),
+        );
+    }
     if at(input, '[') && second(input).is_some_and(|token| token.text == "code") {
         return Err(Failure::unsupported(
             here(input).start,

@@ -36,7 +36,7 @@ pub(super) fn script(input: &mut Input<'_>, text: &str) -> Parsed<Script> {
 }
 
 /// `--name=value` or `--name`.
-fn option(input: &mut Input<'_>) -> Parsed<ScriptOption> {
+pub(super) fn option(input: &mut Input<'_>) -> Parsed<ScriptOption> {
     let name = take(input, Kind::Option, "an option")?;
     let value = if opt(punct('=')).parse_next(input)?.is_some() {
         Some(option_value(input)?)

@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
 
 use super::ast::{Action, Code, Command, Event, Script, ScriptOption, When};
+use super::parse;
 
 impl Display for Script {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -41,29 +42,12 @@ impl Display for ScriptOption {
         } = self;
         write!(f, "--{name}")?;
         let Some(value) = value else { return Ok(()) };
-        if plain(value) || definition(value) {
+        if parse::is_bare_value(value) {
             write!(f, "={value}")
         } else {
             write!(f, "=\"{value}\"")
         }
     }
-}
-
-/// Whether a value needs no quotes.
-fn plain(value: &str) -> bool {
-    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Whether a value is `NAME=VALUE` as the language has it: plain, or in quotes of its own.
-fn definition(value: &str) -> bool {
-    let quoted = |value: &str, quote: char| {
-        value.len() > 1 && value.starts_with(quote) && value.ends_with(quote)
-    };
-    value.split_once('=').is_some_and(|(name, value)| {
-        // A number has no `=` behind it; in quotes it may.
-        let bare = plain(value) && !name.starts_with(|c: char| c.is_ascii_digit());
-        plain(name) && (bare || quoted(value, '"') || quoted(value, '`'))
-    })
 }
 
 impl Display for Event {

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use super::super::subject::{Setting, Subject};
+use super::Runner;
+use super::command_line::{Stage, split_outside_quotes};
+use super::ladder::RungKind;
 use super::report::Failure;
-use super::{Runner, code};
 
 /// What Google's `common/defaults.sh` sets, as far as it is TCP's.
 const DEFAULTS: [(&str, &str); 17] = [
@@ -44,17 +47,32 @@ impl Runner<'_> {
     }
 
     fn one_command(&mut self, text: &str) -> Result<(), Failure> {
-        let unknown = || {
+        let refused = |why: &str| {
             let mut failure = Failure::unsupported("");
             failure.message =
-                format!("the command `{text}` is not understood; scripts never run a shell");
+                format!("the command `{text}` is not understood{why}; scripts never run a shell");
             failure
         };
-        let stages: Vec<Vec<String>> = split_outside_quotes(text, &["|"])
+        let unknown = || refused("");
+        let stages: Vec<Stage> = split_outside_quotes(text, &["|"])
             .iter()
-            .map(|stage| words(stage))
+            .map(|stage| Stage::read(stage))
             .collect::<Result<_, _>>()
-            .map_err(|error| Failure::new(format!("the command `{text}`: {error}")))?;
+            .map_err(|why| refused(&format!(" ({why})")))?;
+        if let [
+            Stage {
+                words,
+                output: Some(file),
+            },
+        ] = stages.as_slice()
+        {
+            let set = self.set_by_echo(words, file);
+            return set.unwrap_or_else(|| Err(refused(&format!(" (it writes to {file})"))));
+        }
+        if let Some(file) = stages.iter().find_map(|stage| stage.output.as_ref()) {
+            return Err(refused(&format!(" (it writes to {file})")));
+        }
+        let stages: Vec<Vec<String>> = stages.into_iter().map(|stage| stage.words).collect();
         let [first, filters @ ..] = stages.as_slice() else {
             return Err(unknown());
         };
@@ -88,18 +106,44 @@ impl Runner<'_> {
         }
     }
 
-    /// `sysctl -q name=value name="several values"`
+    /// `sysctl -q name=value name="several values"`; with `-e` names that nobody knows are passed over.
     fn sysctl(&mut self, arguments: &[&str]) -> Option<Result<(), Failure>> {
-        let settings = arguments
+        let (flags, settings): (Vec<&str>, Vec<&str>) = arguments
             .iter()
-            .filter(|argument| !argument.starts_with('-'));
-        let pairs: Option<Vec<_>> = settings.map(|setting| setting.split_once('=')).collect();
-        let pairs = pairs.filter(|pairs| !pairs.is_empty())?;
-        Some(
-            pairs
-                .into_iter()
-                .try_for_each(|(name, value)| self.set(name, value)),
-        )
+            .partition(|argument| argument.starts_with('-'));
+        let flags = flags.iter().map(|flag| flag.trim_start_matches('-'));
+        let flags: Vec<char> = flags.flat_map(str::chars).collect();
+        if !flags
+            .iter()
+            .all(|flag| matches!(flag, 'q' | 'w' | 'n' | 'e'))
+        {
+            return None;
+        }
+        let pairs = settings.iter().map(|setting| setting.split_once('='));
+        let pairs: Vec<_> = pairs.collect::<Option<_>>()?;
+        let passes_over = |subject: &dyn Subject, name: &str| {
+            flags.contains(&'e') && subject.setting(name.trim()) == Setting::Unknown
+        };
+        let mut pairs = Some(pairs).filter(|pairs| !pairs.is_empty())?.into_iter();
+        Some(pairs.try_for_each(|(name, value)| {
+            if passes_over(self.subject, name) {
+                return Ok(());
+            }
+            self.set(name, value)
+        }))
+    }
+
+    /// `echo 0 > /proc/sys/net/ipv4/tcp_sack`
+    fn set_by_echo(&mut self, words: &[String], file: &str) -> Option<Result<(), Failure>> {
+        let [echo, value @ ..] = words else {
+            return None;
+        };
+        let name = file.strip_prefix("/proc/sys/")?.replace('/', ".");
+        let value: Vec<&str> = value.iter().map(String::as_str).collect();
+        let value = match value.as_slice() {
+            ["-n", value @ ..] | value => value.join(" "),
+        };
+        (echo == "echo").then(|| self.set(&name, &value))
     }
 
     /// `set_sysctls.py /proc/sys/net/ipv4/name=value`
@@ -117,11 +161,19 @@ impl Runner<'_> {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        self.subject
-            .sysctl(name.trim(), value.trim())
-            .map_err(Failure::unsupported)
+        let (name, value) = (name.trim(), value.trim());
+        let set = self.subject.sysctl(name, value);
+        set.map_err(Failure::unsupported)?;
+        if let Setting::WithoutEffect(why) = self.subject.setting(name) {
+            let note = format!("{name} = {value} changes nothing: {why}");
+            self.ladder
+                .add(self.subject.now(), RungKind::Note, note.clone());
+            self.notes.push(note);
+        }
+        Ok(())
     }
 
+    /// Before the first event there is nothing that time could change, and the script's time has not begun.
     fn sleep(&mut self, time: &str) -> Option<()> {
         let is_possible = |seconds: &f64| (0.0..=LONGEST_SLEEP).contains(seconds);
         let seconds = time
@@ -129,6 +181,9 @@ impl Runner<'_> {
             .parse()
             .ok()
             .filter(is_possible)?;
+        if !self.schedule.has_begun() {
+            return Some(());
+        }
         let until = self.subject.now() + Duration::from_secs_f64(seconds);
         self.subject.wait(until);
         Some(())
@@ -235,123 +290,9 @@ fn takes_pacing_away(arguments: &[&str]) -> bool {
     }
 }
 
-/// Splits a text where a separator stands outside quotes and brackets.
-fn split_outside_quotes<'a>(text: &'a str, separators: &[&str]) -> Vec<&'a str> {
-    let mut parts = Vec::new();
-    let mut from = 0;
-    let mut quote = None;
-    let mut depth = 0_usize;
-    let mut skip_to = 0;
-    for (place, c) in text.char_indices() {
-        if place < skip_to {
-            continue;
-        }
-        match (quote, c) {
-            (Some(open), _) => {
-                if open == c {
-                    quote = None;
-                }
-                continue;
-            }
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let rest = &text[place..];
-        let found = separators
-            .iter()
-            .find(|separator| rest.starts_with(**separator));
-        if let (Some(separator), 0) = (found, depth) {
-            parts.push(&text[from..place]);
-            skip_to = place + separator.len();
-            from = skip_to;
-        }
-    }
-    parts.push(&text[from..]);
-    parts
-}
-
-/// The words of a command: quotes taken off, arithmetic valued, redirections to nowhere left out.
-fn words(text: &str) -> Result<Vec<String>, String> {
-    let text = with_arithmetic(text)?;
-    let mut all = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in text.chars() {
-        match (quote, c) {
-            // A comment, up to the end of the line.
-            (None, '#') if word.is_none() => break,
-            (Some(open), _) if open == c => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, _) if c.is_whitespace() => all.extend(word.take()),
-            _ => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote has no end".to_owned());
-    }
-    all.extend(word);
-    Ok(without_redirections(all))
-}
-
-/// `> /dev/null`, `2>&1`
-fn without_redirections(words: Vec<String>) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut is_target = false;
-    for word in words {
-        let is_redirection = matches!(word.as_str(), ">" | "2>" | "&>" | ">>");
-        let has_target = matches!(
-            word.as_str(),
-            ">/dev/null" | "2>/dev/null" | "2>&1" | "&>/dev/null"
-        );
-        let is_nowhere = is_target && word == "/dev/null";
-        if !(is_redirection || has_target || is_nowhere) {
-            kept.push(word);
-        }
-        is_target = is_redirection;
-    }
-    kept
-}
-
-/// `$((15*1024*1024))`
-fn with_arithmetic(text: &str) -> Result<String, String> {
-    let mut result = String::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("$((") {
-        let (inside, after) = behind.split_once("))").ok_or("`$((` has no end")?;
-        result += before;
-        result += &code::arithmetic(inside)?.to_string();
-        rest = after;
-    }
-    Ok(result + rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_lose_quotes_arithmetic_and_redirections() {
-        let all =
-            words("sysctl -q net.ipv4.tcp_rmem=\"4096 540000 $((15*1024*1024))\" > /dev/null 2>&1");
-        assert_eq!(
-            all.expect("words"),
-            ["sysctl", "-q", "net.ipv4.tcp_rmem=4096 540000 15728640"]
-        );
-        assert_eq!(words("sysctl a=1 # on").expect("words"), ["sysctl", "a=1"]);
-        assert!(words("echo 'never ends").is_err());
-        assert!(words("echo $((1 +").is_err());
-    }
-
-    #[test]
-    fn separators_in_quotes_do_not_separate() {
-        let parts = split_outside_quotes("a 'x;y'; b && c | d", &[";", "&&"]);
-        assert_eq!(parts, ["a 'x;y'", " b ", " c | d"]);
-    }
 
     #[test]
     fn one_state_has_one_name() {

@@ -84,6 +84,9 @@ impl Default for Config {
     }
 }
 
+/// What IPv6's header is longer than IPv4's.
+const LONGER_HEADER: u16 = 20;
+
 /// An option that cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -107,6 +110,9 @@ impl ConfigError {
 impl Config {
     /// Puts the script's options under those of the command line, whose lines are ignored.
     ///
+    /// If the command line changes the IP version and not the MTU, the MTU makes up for the longer or shorter header,
+    /// so that an MSS is what the script says: packetdrill's `run_all.py` does so by `--ip_version=ipv6 --mtu=1520`.
+    ///
     /// # Errors
     /// The first option that is unknown, not supported or has a value it cannot have.
     pub fn for_script(
@@ -121,12 +127,20 @@ impl Config {
                 message,
             })?;
         }
+        let was_v6 = config.is_v6();
         for option in overrides {
             config.set(option).map_err(|message| ConfigError {
                 line: None,
                 message,
             })?;
         }
+        let is_mtu_given = overrides.iter().any(|option| option.name == "mtu");
+        config.mtu = match (was_v6, config.is_v6()) {
+            _ if is_mtu_given => config.mtu,
+            (false, true) => config.mtu.saturating_add(LONGER_HEADER),
+            (true, false) => config.mtu.saturating_sub(LONGER_HEADER),
+            _ => config.mtu,
+        };
         config.check_addresses()?;
         Ok(config)
     }
@@ -175,6 +189,9 @@ impl Config {
         let value = option.value.as_deref();
         let needed = || value.ok_or_else(|| format!("--{name} needs a value"));
         match name {
+            // The lexer has put the symbol's value where its name stands.
+            "define" if needed()?.contains('=') => {}
+            "define" => return Err(bad(name, value)),
             "ip_version" => self.ip_version = ip_version(needed()?)?,
             "bind_port" => self.bind_port = port(name, needed()?)?,
             "connect_port" => self.connect_port = port(name, needed()?)?,
@@ -311,6 +328,28 @@ mod tests {
         assert_eq!(config.tolerance, Duration::from_millis(75));
         assert_eq!(config.ip_version, IpVersion::V6);
         assert!(config.local_ip().is_ipv6() && config.remote_ip().is_ipv6());
+    }
+
+    #[test]
+    fn a_script_run_over_another_ip_version_keeps_its_mss() {
+        let mtu = |script: &Script, overrides: &[ScriptOption]| {
+            let config = Config::default().for_script(script, overrides);
+            config.expect("all are known").mtu
+        };
+        let (v4, v6) = (option("ip_version", "ipv4"), option("ip_version", "ipv6"));
+        let mapped = option("ip_version", "ipv4-mapped-ipv6");
+        let plain = script(&[]);
+        assert_eq!(mtu(&plain, &[]), 1500);
+        assert_eq!(mtu(&plain, std::slice::from_ref(&v6)), 1520);
+        assert_eq!(mtu(&plain, &[mapped]), 1500);
+        assert_eq!(mtu(&plain, &[v6.clone(), option("mtu", "1280")]), 1280);
+        assert_eq!(
+            mtu(&script(&[("mtu", "9000")]), std::slice::from_ref(&v6)),
+            9020
+        );
+        let of_v6 = script(&[("ip_version", "ipv6")]);
+        assert_eq!(mtu(&of_v6, &[v6]), 1500);
+        assert_eq!(mtu(&of_v6, &[v4]), 1480);
     }
 
     #[test]

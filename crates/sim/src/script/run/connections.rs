@@ -8,7 +8,7 @@ use super::ladder::RungKind;
 use super::mapping::{Connection, Stage};
 use super::report::Failure;
 use super::wire::{Carried, Datagram, Segment};
-use super::{Runner, SAME_MOMENT, text, unsupported};
+use super::{Runner, SAME_MOMENT, hold_supported, icmp, text};
 
 /// A packet that left.
 #[derive(Clone, Debug)]
@@ -32,9 +32,7 @@ pub(super) enum Owner {
 impl Runner<'_> {
     /// The connection that a packet of the script is about. A packet to a listening socket makes a new one.
     pub(super) fn connection_for(&mut self, packet: &Packet) -> Result<usize, Failure> {
-        if let Some(what) = unsupported(packet) {
-            return Err(Failure::unsupported(what));
-        }
+        hold_supported(packet)?;
         if let Some(known) = self.with_script_ports(packet) {
             return Ok(known);
         }
@@ -225,13 +223,7 @@ impl Runner<'_> {
             (Carried::Tcp(_), Owner::Connection(place)) => {
                 self.under_test == Some(place) || self.connections[place].script_ports.is_some()
             }
-            (Carried::Icmp(message), _) => {
-                if self.config.is_v6() {
-                    message.kind < 128
-                } else {
-                    matches!(message.kind, 3 | 4 | 5 | 11 | 12)
-                }
-            }
+            (Carried::Icmp(message), _) => icmp::is_error(message.kind, self.config.is_v6()),
             (Carried::Other(_), _) => false,
         }
     }
@@ -264,36 +256,45 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// With `--strict` nothing may have left when the script ends.
+    /// Looks at what has left by the end of the script: with `--strict`, nothing may have.
     pub(super) fn check_nothing_left(&mut self) -> Result<(), Failure> {
         let now = self.subject.now();
-        while self.config.strict {
+        loop {
             let left = self
                 .unread
                 .pop_front()
                 .or_else(|| self.subject.next_packet(now));
-            let Some(sent) = left else { break };
+            let Some(sent) = left else { return Ok(()) };
             self.unread.push_front(sent);
-            self.refuse_next(now)?;
+            if self.config.strict {
+                self.refuse_next(now)?;
+            } else {
+                let seen = self.next_seen(now)?;
+                let is_unexpected = seen.is_some_and(|seen| self.must_be_expected(&seen));
+                self.unexpected += usize::from(is_unexpected);
+            }
         }
-        Ok(())
     }
 
-    /// Fails if the next packet is one that had to be expected.
+    /// Fails if the next packet is one that had to be expected; counts it if it may pass all the same.
     fn refuse_next(&mut self, now: Duration) -> Result<(), Failure> {
         let Some(seen) = self.next_seen(now)? else {
             return Ok(());
         };
-        if self.must_be_expected(&seen) && (self.config.strict || !goes_on(&seen)) {
-            let at = super::schedule::seconds(seen.at);
-            let text = format!("{} at {at}", self.describe(&seen));
-            return Err(
-                Failure::new("a packet left that the script does not expect")
-                    .expected("no packet before this")
-                    .seen(text),
-            );
+        if !self.must_be_expected(&seen) {
+            return Ok(());
         }
-        Ok(())
+        if !self.config.strict && goes_on(&seen) {
+            self.unexpected += 1;
+            return Ok(());
+        }
+        let at = super::schedule::seconds(seen.at);
+        let text = format!("{} at {at}", self.describe(&seen));
+        Err(
+            Failure::new("a packet left that the script does not expect")
+                .expected("no packet before this")
+                .seen(text),
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! ICMP and ICMPv6: what their names are on the wire, and errors that quote a segment of the stack's.
 
+use std::net::SocketAddr;
+
 use etherparse::IpNumber;
 
 use super::super::ast::{Icmp, Packet};
@@ -10,27 +12,23 @@ use super::wire::{Carried, Datagram, IcmpMessage};
 use super::{Runner, stamps};
 
 impl Runner<'_> {
-    /// An ICMP message about a connection.
+    /// An ICMP message of the script's.
     ///
     /// An error quotes the IP header of a packet of the stack's and the eight bytes behind it: ports and sequence
     /// number. That is all a TCP may rely on.
-    pub(super) fn icmp_datagram(
-        &self,
-        packet: &Packet,
-        icmp: &Icmp,
-        place: usize,
-    ) -> Result<Datagram, Failure> {
+    pub(super) fn icmp_datagram(&self, packet: &Packet, icmp: &Icmp) -> Result<Datagram, Failure> {
         let (kind, code) = numbers(icmp, self.config.is_v6())?;
         let mut rest = [0; 4];
         if let Some(mtu) = icmp.mtu {
-            rest = self.mtu_field(mtu, kind, code, place)?;
+            rest = self.mtu_field(mtu, kind, code)?;
         }
         if let Some(id) = icmp.id {
             rest[..2].copy_from_slice(&id.to_be_bytes());
         }
         let payload = match icmp.raw {
             Some(len) => vec![0; usize::from(len).saturating_sub(8)],
-            None => self.quotation(icmp, place)?,
+            None if icmp.quoted.is_none() && !is_error(kind, self.config.is_v6()) => Vec::new(),
+            None => self.quotation(icmp)?,
         };
         let message = IcmpMessage {
             kind,
@@ -41,8 +39,9 @@ impl Runner<'_> {
         self.datagram(packet, Carried::Icmp(message))
     }
 
-    fn mtu_field(&self, mtu: u32, kind: u8, code: u8, place: usize) -> Result<[u8; 4], Failure> {
-        let is_added = self.connections[place].stamps.is_added;
+    fn mtu_field(&self, mtu: u32, kind: u8, code: u8) -> Result<[u8; 4], Failure> {
+        let connection = self.under_test.map(|place| &self.connections[place]);
+        let is_added = connection.is_some_and(|connection| connection.stamps.is_added);
         let mtu = mtu.saturating_add(if is_added { stamps::LEN.into() } else { 0 });
         match (self.config.is_v6(), kind, code) {
             (false, 3, 4) => {
@@ -57,13 +56,14 @@ impl Runner<'_> {
         }
     }
 
-    fn quotation(&self, icmp: &Icmp, place: usize) -> Result<Vec<u8>, Failure> {
-        let connection = &self.connections[place];
-        let (Some(local), Some(remote)) = (connection.local, connection.remote) else {
-            return Err(Failure::new(
-                "the connection has sent nothing that could be quoted",
-            ));
-        };
+    /// What an error quotes: a segment of the connection under test, or, as long as there is none, of the one that
+    /// a SYN of the script would open.
+    fn quotation(&self, icmp: &Icmp) -> Result<Vec<u8>, Failure> {
+        let connection = self.under_test.map(|place| &self.connections[place]);
+        let own = SocketAddr::new(self.config.local_ip(), self.config.bind_port);
+        let next = SocketAddr::new(self.config.remote_ip(), self.next_port);
+        let local = connection.and_then(|known| known.local).unwrap_or(own);
+        let remote = connection.and_then(|known| known.remote).unwrap_or(next);
         let (seq, len) = icmp.quoted.unwrap_or((0, 0));
         let quoted = Datagram {
             source: local.ip(),
@@ -78,7 +78,8 @@ impl Runner<'_> {
             .map_err(Failure::new)?;
         bytes.extend_from_slice(&local.port().to_be_bytes());
         bytes.extend_from_slice(&remote.port().to_be_bytes());
-        let seq = seq.wrapping_add(connection.local_offset(false));
+        let offset = connection.map_or(0, |connection| connection.local_offset(false));
+        let seq = seq.wrapping_add(offset);
         bytes.extend_from_slice(&seq.to_be_bytes());
         Ok(bytes)
     }
@@ -118,6 +119,15 @@ pub(super) fn to_text(icmp: &Icmp) -> String {
         text += &format!(" [{seq}:{}({len})]", seq.wrapping_add(len.into()));
     }
     text
+}
+
+/// Whether a message is an error, which quotes the packet it is about.
+pub(super) const fn is_error(kind: u8, is_v6: bool) -> bool {
+    if is_v6 {
+        kind < 128
+    } else {
+        matches!(kind, 3 | 4 | 5 | 11 | 12)
+    }
 }
 
 /// Type and code on the wire. A code without a name of its own is 0.

@@ -7,7 +7,7 @@ use super::mapping::{Connection, Stage, bytes_from, shift_sack};
 use super::report::Failure;
 use super::schedule::Due;
 use super::wire::{Carried, Datagram, LARGEST, Segment};
-use super::{Runner, stamps, text};
+use super::{Runner, hold_supported, stamps, text};
 
 /// The TTL of the script's packets, unless it says another.
 const DEFAULT_TTL: u8 = 255;
@@ -19,12 +19,16 @@ impl Runner<'_> {
         due: &Due,
         none_expected: bool,
     ) -> Result<(), Failure> {
-        let place = self.connection_for(packet)?;
-        self.wait_until(due, none_expected, "the inbound packet")?;
         match &packet.body {
-            Body::Tcp(tcp) => self.inbound_segment(packet, tcp, place),
+            Body::Tcp(tcp) => {
+                let place = self.connection_for(packet)?;
+                self.wait_until(due, none_expected, "the inbound packet")?;
+                self.inbound_segment(packet, tcp, place)
+            }
             Body::Icmp(icmp) => {
-                let datagram = self.icmp_datagram(packet, icmp, place)?;
+                hold_supported(packet)?;
+                self.wait_until(due, none_expected, "the inbound packet")?;
+                let datagram = self.icmp_datagram(packet, icmp)?;
                 let bytes = datagram.to_bytes().map_err(Failure::new)?;
                 let text = super::icmp::to_text(icmp);
                 self.ladder.add(self.subject.now(), RungKind::Inbound, text);

@@ -3,8 +3,9 @@
 //! The rules are packetdrill's (its `run.c`, `run_packet.c` and `run_system_call.c` are their only full text), so that
 //! scripts others wrote mean here what they mean there. Three things are stricter: every checksum is verified,
 //! every byte of a stream is known by its place, and a packet that the script does not expect fails it. Behind the last
-//! packet that it does expect, this is so for SYN, RST and ICMP errors only: a connection may go on as it likes, unless
-//! `--strict` is given.
+//! packet that it does expect, this is so for SYN, RST and ICMP errors only: a connection may go on as it likes, and the
+//! report counts what it sent. With `--strict` this fails the script, too. One is wider: an inbound segment with more
+//! bytes than a packet holds goes in several.
 
 #![allow(
     clippy::result_large_err,
@@ -13,6 +14,7 @@
 
 mod calls;
 mod code;
+mod command_line;
 mod commands;
 mod config;
 mod connections;
@@ -60,40 +62,56 @@ pub fn run_text<S: Subject>(
     overrides: &[ScriptOption],
     make: impl FnOnce(&Config) -> S,
 ) -> Report {
-    let script = match parse(text, settings) {
-        Ok(script) => script,
-        Err(error) => {
-            let ParseError {
-                line,
-                message,
-                hint,
-                text,
-                ..
-            } = error;
-            let mut failure = Failure::new(message).at(line, text.trim());
-            failure.differences.extend(hint);
-            return Report::error(failure);
-        }
-    };
+    match read(text, settings, base, overrides) {
+        Ok((script, config)) => run(&script, &config, &mut make(&config)),
+        Err(report) => report,
+    }
+}
+
+/// Reads a script, and what its run depends on: all that comes before a stack is made.
+///
+/// # Errors
+/// The report of a script that cannot be begun, since it cannot be read, has options that are none, or asks by one
+/// for what there is not.
+pub fn read(
+    text: &str,
+    settings: &Settings,
+    base: &Config,
+    overrides: &[ScriptOption],
+) -> Result<(Script, Config), Report> {
+    let script = parse(text, settings).map_err(unreadable)?;
     let base = Config {
         dialect: settings.dialect,
         ..base.clone()
     };
-    match base.for_script(&script, overrides) {
-        Ok(config) => run(&script, &config, &mut make(&config)),
-        Err(error) => {
-            // What the command line asks for is no fault of the script.
-            let is_unsupported = error.line.is_some() && error.is_unsupported();
-            let mut failure = Failure::new(error.message);
-            failure.line = error.line;
-            failure.is_unsupported = is_unsupported;
-            let mut report = Report::error(failure);
-            if is_unsupported {
-                report.verdict = Verdict::Fail;
-            }
-            report
-        }
+    let config = base.for_script(&script, overrides).map_err(impossible)?;
+    Ok((script, config))
+}
+
+fn unreadable(error: ParseError) -> Report {
+    let ParseError {
+        line,
+        message,
+        hint,
+        text,
+        ..
+    } = error;
+    let mut failure = Failure::new(message).at(line, text.trim());
+    failure.differences.extend(hint);
+    Report::error(failure)
+}
+
+fn impossible(error: ConfigError) -> Report {
+    // What the command line asks for is no fault of the script.
+    let is_unsupported = error.line.is_some() && error.is_unsupported();
+    let mut failure = Failure::new(error.message);
+    failure.line = error.line;
+    failure.is_unsupported = is_unsupported;
+    let mut report = Report::error(failure);
+    if is_unsupported {
+        report.verdict = Verdict::Fail;
     }
+    report
 }
 
 /// Runs a script on a stack.
@@ -110,7 +128,10 @@ pub fn run(script: &Script, config: &Config, subject: &mut dyn Subject) -> Repor
     }
     runner.listen_to_story();
     let Runner {
-        mut ladder, notes, ..
+        mut ladder,
+        notes,
+        unexpected,
+        ..
     } = runner;
     ladder.rungs.sort_by_key(|rung| rung.at);
     let failure = outcome.err();
@@ -124,6 +145,7 @@ pub fn run(script: &Script, config: &Config, subject: &mut dyn Subject) -> Repor
         failure,
         ladder,
         notes,
+        unexpected,
     }
 }
 
@@ -143,6 +165,8 @@ struct Runner<'a> {
     unread: std::collections::VecDeque<Sent>,
     ladder: Ladder,
     notes: Vec<String>,
+    /// How many packets have left unexpected without failing the script.
+    unexpected: usize,
     /// The variables of the script's code.
     names: Names,
     next_port: u16,
@@ -161,6 +185,7 @@ impl<'a> Runner<'a> {
             unread: std::collections::VecDeque::new(),
             ladder: Ladder::default(),
             notes: Vec::new(),
+            unexpected: 0,
             names: Names::default(),
             next_port: FIRST_REMOTE_PORT,
         }
@@ -246,12 +271,13 @@ fn is_outbound(event: &Event) -> bool {
     )
 }
 
-/// What a script's packet carries that is not supported.
-fn unsupported(packet: &Packet) -> Option<&'static str> {
-    match &packet.body {
-        Body::Udp(_) => Some("UDP"),
-        _ if packet.udp.is_some() => Some("TCP in UDP"),
-        Body::Icmp(icmp) if icmp.quotes_udp => Some("ICMP about UDP"),
-        Body::Tcp(_) | Body::Icmp(_) => None,
-    }
+/// Refuses what a script's packet may carry and is not supported.
+fn hold_supported(packet: &Packet) -> Result<(), Failure> {
+    let what = match &packet.body {
+        Body::Udp(_) => "UDP",
+        _ if packet.udp.is_some() => "TCP in UDP",
+        Body::Icmp(icmp) if icmp.quotes_udp => "ICMP about UDP",
+        Body::Tcp(_) | Body::Icmp(_) => return Ok(()),
+    };
+    Err(Failure::unsupported(what))
 }

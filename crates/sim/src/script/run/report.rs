@@ -15,6 +15,9 @@ pub struct Report {
     pub ladder: Ladder,
     /// What the script printed, and mismatches that `--non_fatal` let pass.
     pub notes: Vec<String>,
+    /// How many packets left that no event of the script expects, and that did not fail it: behind the last one
+    /// expected a connection may go on, unless `strict` is given.
+    pub unexpected: usize,
 }
 
 /// Whether a script passed.
@@ -117,6 +120,7 @@ impl Report {
             failure: Some(failure),
             ladder: Ladder::default(),
             notes: Vec::new(),
+            unexpected: 0,
         }
     }
 

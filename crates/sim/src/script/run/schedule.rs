@@ -35,6 +35,11 @@ pub(super) struct Due {
 }
 
 impl Schedule {
+    /// Whether there has been an event.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.previous.is_some()
+    }
+
     /// Moves on to the next event, `now` being the time that the events before it have taken.
     ///
     /// Relative times count from now. Only between inbound packets do they count from when the one before was due.

@@ -115,9 +115,9 @@ impl<O: Observer> Sockets<O> {
         if !["cubic", "reno", "newreno"].contains(&name.as_str()) {
             return Err(Errno::ENOENT);
         }
-        // The core chooses the algorithm for the stack as a whole.
+        // The core chooses the algorithm for the stack as a whole: a sysctl can change it.
         if name != self.profile.congestion_name() {
-            return Err(Errno::EPERM);
+            return Err(Errno::EOPNOTSUPP);
         }
         self.get_mut(fd)?.settings.congestion = name;
         Ok(())

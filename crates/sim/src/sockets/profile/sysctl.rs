@@ -5,6 +5,7 @@ use std::time::Duration;
 use estab_core::{Algorithm, SynCookies, SynFin};
 
 use super::Profile;
+use crate::script::Setting;
 
 /// What becomes of a setting.
 enum Effect {
@@ -29,10 +30,8 @@ impl Profile {
     /// # Errors
     /// That nobody knows the name, that the value is none, or what estab does instead.
     pub fn sysctl(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let dotted = name.strip_prefix("/proc/sys/").unwrap_or(name);
-        let dotted = dotted.replace('/', ".");
-        let known = TABLE.iter().find(|(known, _)| *known == dotted);
-        let Some((_, effect)) = known else {
+        let (dotted, effect) = find(name);
+        let Some(effect) = effect else {
             return Err(format!("estab knows no setting {dotted}"));
         };
         let value = value.trim().trim_matches('"');
@@ -57,14 +56,23 @@ impl Profile {
         Ok(())
     }
 
-    /// Why nothing depends on a setting that is taken with any value.
+    /// What a setting is to estab.
     #[must_use]
-    pub fn without_effect(name: &str) -> Option<&'static str> {
-        TABLE.iter().find_map(|(known, effect)| match effect {
-            Any(why) if *known == name => Some(*why),
-            _ => None,
-        })
+    pub fn setting(name: &str) -> Setting {
+        match find(name).1 {
+            None => Setting::Unknown,
+            Some(Any(why)) => Setting::WithoutEffect(why),
+            Some(_) => Setting::Known,
+        }
     }
+}
+
+/// A setting's name with dots, and what becomes of it.
+fn find(name: &str) -> (String, Option<&'static Effect>) {
+    let dotted = name.strip_prefix("/proc/sys/").unwrap_or(name);
+    let dotted = dotted.replace('/', ".");
+    let known = TABLE.iter().find(|(known, _)| *known == dotted);
+    (dotted, known.map(|(_, effect)| effect))
 }
 
 fn number(word: &str) -> Option<i64> {
@@ -246,7 +254,10 @@ const TABLE: &[(&str, Effect)] = &[
     ),
     ("net.ipv4.tcp_frto", Any("estab has no F-RTO (RFC 5682)")),
     ("net.ipv4.tcp_fack", Always(&[0], "estab has no FACK")),
-    ("net.ipv4.tcp_dsack", Any("estab sends no DSACK (RFC 2883)")),
+    (
+        "net.ipv4.tcp_dsack",
+        Always(&[1], "estab reports what arrives twice (RFC 2883)"),
+    ),
     (
         "net.ipv4.tcp_reordering",
         Always(&[3], "three duplicate ACKs are a loss"),

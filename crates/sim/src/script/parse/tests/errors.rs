@@ -29,6 +29,32 @@ fn an_error_shows_the_line_and_points_at_the_place() {
 }
 
 #[test]
+fn an_inbound_segment_has_its_window() {
+    let (said, hint) = ("an inbound segment without its window", "`win 1000`");
+    refused("+0 < P. 1:101(100) ack 1", &format!("1:25: {said}"), hint);
+    refused("+0 < P. 1:101(100) win *", &format!("1:20: {said}"), hint);
+    assert!(parse("+0 > P. 1:101(100) ack 1", &Settings::default()).is_ok());
+}
+
+#[test]
+fn an_icmp_message_is_no_shorter_than_its_header() {
+    refused(
+        "+0 < icmp unreachable host_unreachable [raw (3)]",
+        "1:45: an ICMP message of fewer bytes than its header has",
+        "[raw (8)]",
+    );
+}
+
+#[test]
+fn a_directive_that_is_none_is_refused_where_lines_do_not_count_too() {
+    for script in ["#elif B\n", "#ifdef A\n#elif B\n#endif\n"] {
+        let (message, hint) = refusal(&format!("{script}+0 f() = 0\n"));
+        assert!(message.ends_with("unknown directive #elif"), "{message}");
+        assert!(hint.contains("#ifdef, #ifndef"), "{hint}");
+    }
+}
+
+#[test]
 fn times_that_cannot_be() {
     refused("-1 f() = 0", "1:1: a time cannot be negative", "");
     refused(
@@ -67,7 +93,7 @@ fn times_that_cannot_be() {
 fn only_what_the_stack_sends_may_come_at_an_open_time() {
     let message = "something that is not an outbound packet";
     refused(
-        "+0~+1 < S 0:0(0)",
+        "+0~+1 < S 0:0(0) win 9",
         &format!("1:1: a range as the time of {message}"),
         "under test",
     );

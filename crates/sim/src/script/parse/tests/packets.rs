@@ -42,7 +42,7 @@ fn a_segment_with_everything() {
 
 #[test]
 fn a_segment_with_nothing() {
-    let tcp = tcp("+0 < - 0:0(0)");
+    let tcp = tcp("+0 > - 0:0(0)");
     assert_eq!(tcp.flags, TcpFlags::default());
     assert_eq!((tcp.ack, tcp.win, tcp.urg), (None, None, None));
     assert_eq!(tcp.options, Some(vec![]));

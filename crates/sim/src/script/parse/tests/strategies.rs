@@ -165,7 +165,8 @@ fn packet() -> impl Strategy<Value = Packet> {
         };
         let mut left_open = matches!(ip.tos, Some(Tos::Ect01 | Tos::DscpEct01(_)));
         if let Body::Tcp(tcp) = &mut body {
-            left_open |= tcp.any_ack || matches!(tcp.seq, Sequence::Any { .. });
+            left_open |= tcp.any_ack || tcp.win.is_none();
+            left_open |= matches!(tcp.seq, Sequence::Any { .. });
             left_open |= tcp
                 .options
                 .as_ref()

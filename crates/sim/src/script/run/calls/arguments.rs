@@ -104,7 +104,7 @@ pub(super) fn number(expression: &Expression) -> Result<i64, Failure> {
     match expression {
         Expression::Integer(value) => Ok(*value),
         Expression::Word(word) => {
-            symbol(word).ok_or_else(|| Failure::new(format!("unknown name: {word}")))
+            symbol(word).ok_or_else(|| Failure::unsupported(format!("the name {word}")))
         }
         Expression::Or(left, right) => Ok(number(left)? | number(right)?),
         Expression::Not(of) => Ok(!number(of)?),

@@ -1,6 +1,7 @@
 //! What a call answered, held against what the script says, and what follows for its connections.
 
-use super::super::super::ast::{Call, Expression};
+use super::super::super::ast::Call;
+use super::super::super::parse::Dialect;
 use super::super::Runner;
 use super::super::mapping::{Connection, Stage, first_wrong};
 use super::super::report::Failure;
@@ -20,30 +21,38 @@ impl Runner<'_> {
             plan.call,
             sockets::Call::Socket { .. } | sockets::Call::Accept { .. }
         );
-        let expected = expected_value(call)?;
-        let is_expected = match expected {
-            None => true,
-            Some(value) if makes_descriptor && value >= 0 => returned.value >= 0,
-            Some(value) => returned.value == value,
+        let expected = self.expected_value(call)?;
+        let is_expected = if makes_descriptor && expected >= 0 {
+            returned.value >= 0
+        } else {
+            returned.value == expected
         };
         let errno = match &call.errno {
             None => None,
             Some(name) => Some(
-                Errno::named(name).ok_or_else(|| Failure::new(format!("unknown error: {name}")))?,
+                Errno::named(name)
+                    .ok_or_else(|| Failure::unsupported(format!("the error {name}")))?,
             ),
         };
         let is_errno_expected = errno.is_none_or(|errno| returned.errno == Some(errno));
         if !is_expected || !is_errno_expected {
             let signature = signature(call);
-            let wanted = match (&call.errno, expected) {
-                (Some(errno), _) => format!("{} {errno}", call.result),
-                _ => call.result.to_string(),
+            let wanted = match &call.errno {
+                Some(errno) => format!("{} {errno}", call.result),
+                None => call.result.to_string(),
             };
-            return Err(
-                Failure::new(format!("{} answered something else", call.name))
-                    .expected(format!("{signature} = {wanted}"))
-                    .seen(format!("{signature} = {}", answer(returned))),
+            let is_option = matches!(
+                plan.call,
+                sockets::Call::SetOption { .. } | sockets::Call::GetOption { .. }
             );
+            let failure = if is_option && returned.errno == Some(Errno::EOPNOTSUPP) {
+                Failure::unsupported(&signature)
+            } else {
+                Failure::new(format!("{} answered something else", call.name))
+            };
+            return Err(failure
+                .expected(format!("{signature} = {wanted}"))
+                .seen(format!("{signature} = {}", answer(returned))));
         }
         if returned.errno.is_some() {
             return Ok(());
@@ -127,11 +136,15 @@ impl Runner<'_> {
 
     /// The bytes received are those that were sent there.
     fn check_bytes(&mut self, plan: &Plan, returned: &Returned) -> Result<(), Failure> {
-        let (sockets::Call::Receive { .. }, Output::Bytes(bytes, _), Some(place)) =
+        let (sockets::Call::Receive { flags, .. }, Output::Bytes(bytes, _), Some(place)) =
             (&plan.call, &returned.output, plan.place)
         else {
             return Ok(());
         };
+        // Linux throws away what is received so (tcp(7)), and leaves the buffer as it is.
+        if flags & symbols::MSG_TRUNC != 0 {
+            return Ok(());
+        }
         let content = &self.connections[place].content;
         match first_wrong(content.received, bytes) {
             Some(wrong) if !content.is_unknown => Err(Failure::new(format!(
@@ -176,13 +189,26 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// What the script says that a call answers.
+    fn expected_value(&self, call: &Call) -> Result<i64, Failure> {
+        let value = number(&call.result)?;
+        let value = match (self.config.dialect, call.name.as_str()) {
+            (Dialect::FreeBsd, "fcntl") => flags_of_freebsd(value),
+            _ => value,
+        };
+        match (noted_flags(call), &call.note) {
+            (Some(flags), Some(note)) if flags != value => Err(Failure::new(format!(
+                "{} is not what the note says: {note}",
+                call.result
+            ))),
+            _ => Ok(value),
+        }
+    }
+
     /// The descriptor that the script gives what a call made, and the live one.
     fn new_descriptor(&self, call: &Call, returned: &Returned) -> Result<(i32, i32), Failure> {
         let live = i32::try_from(returned.value).unwrap_or(-1);
-        let script = match expected_value(call)? {
-            Some(value) => i32::try_from(value).unwrap_or(-1),
-            None => live,
-        };
+        let script = i32::try_from(self.expected_value(call)?).unwrap_or(-1);
         if script < 0 || self.descriptor(script).is_ok() {
             return Err(Failure::new(format!(
                 "descriptor {script} is in use in the script"
@@ -222,24 +248,22 @@ impl Runner<'_> {
     }
 }
 
-/// What the script says that a call answers; `None` if it does not care.
-fn expected_value(call: &Call) -> Result<Option<i64>, Failure> {
-    if let Expression::Ellipsis = call.result {
-        return Ok(None);
+/// The flags that strace notes behind what `fcntl` answered: `(flags O_RDWR|O_NONBLOCK)`.
+fn noted_flags(call: &Call) -> Option<i64> {
+    let note = call.note.as_deref().filter(|_| call.name == "fcntl")?;
+    let names = note.strip_prefix("flags ")?.split('|');
+    let bits: Option<Vec<i64>> = names.map(|name| symbol(name.trim())).collect();
+    Some(bits?.iter().fold(0, |all, bit| all | bit))
+}
+
+/// FreeBSD's flags of a file by Linux's numbers.
+fn flags_of_freebsd(value: i64) -> i64 {
+    const O_NONBLOCK: i64 = 4;
+    if value > 0 && value & O_NONBLOCK != 0 {
+        (value & !O_NONBLOCK) | i64::from(symbols::O_NONBLOCK)
+    } else {
+        value
     }
-    // The numbers of flags are each system's own; what strace notes beside them is not.
-    if let Some(flags) = call
-        .note
-        .as_deref()
-        .and_then(|note| note.strip_prefix("flags "))
-        && call.name == "fcntl"
-    {
-        let names = flags.split('|').map(|name| symbol(name.trim()));
-        if let Some(bits) = names.collect::<Option<Vec<i64>>>() {
-            return Ok(Some(bits.iter().fold(0, |all, bit| all | bit)));
-        }
-    }
-    number(&call.result).map(Some)
 }
 
 /// What a call answered, as strace writes it.
@@ -282,11 +306,8 @@ fn check_option(
         OptionValue::Bytes(bytes) => bytes.len(),
     };
     compare(call, "a value of so many bytes:", &len, &seen_len)?;
-    let text = |bytes: &[u8]| {
-        String::from_utf8_lossy(bytes)
-            .trim_end_matches('\0')
-            .to_owned()
-    };
+    // A string is the whole of the value, with the zeros that fill it up.
+    let text = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
     match (wanted, seen) {
         (None, _) => Ok(()),
         (Some(WantedOption::Int(wanted)), OptionValue::Int(seen)) => {
@@ -300,8 +321,11 @@ fn check_option(
             compare(call, "value", wanted, &i32::from_le_bytes(four))
         }
         (Some(WantedOption::Bytes(wanted)), OptionValue::Bytes(seen)) => {
-            let (a, b) = (text(wanted), text(seen));
-            compare(call, "value", &a, &b)
+            compare(call, "value", &text(wanted), &text(seen))
+        }
+        (Some(WantedOption::Bytes(wanted)), OptionValue::Int(seen)) => {
+            let seen = &seen.to_le_bytes()[..seen_len];
+            compare(call, "value", &text(wanted), &text(seen))
         }
         (Some(WantedOption::Linger(on, seconds)), OptionValue::Linger(seen_on, seen_seconds)) => {
             let (a, b) = (
@@ -313,9 +337,15 @@ fn check_option(
         (Some(WantedOption::Time(wanted)), OptionValue::Time(seen)) => {
             compare(call, "seconds", &wanted.as_secs_f64(), &seen.as_secs_f64())
         }
-        (Some(_), _) => Err(Failure::new(format!(
-            "the option's value is of another kind: {seen:?}"
-        ))),
+        (Some(_), _) => {
+            let kind = match seen {
+                OptionValue::Int(_) => "a number",
+                OptionValue::Linger(..) => "{onoff=…, linger=…}",
+                OptionValue::Time(_) => "{tv_sec=…, tv_usec=…}",
+                OptionValue::Bytes(_) => "bytes",
+            };
+            Err(Failure::new(format!("the option's value is {kind}")))
+        }
     }
 }
 

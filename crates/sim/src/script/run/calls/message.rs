@@ -39,6 +39,17 @@ pub(super) fn vector_len(expression: &Expression) -> Result<usize, Failure> {
     })
 }
 
+/// A vector has as many parts as is said beside it.
+pub(super) fn hold_count(vector: &Expression, count: &Expression) -> Result<(), Failure> {
+    let count = number(count)?;
+    match vector {
+        Expression::List(parts) if usize::try_from(count) != Ok(parts.len()) => Err(Failure::new(
+            format!("the vector has {} parts, not {count}", parts.len()),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// `{msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0}`
 pub(super) fn parse(expression: &Expression) -> Result<Message, Failure> {
     let Expression::Record(fields) = expression else {
@@ -50,10 +61,8 @@ pub(super) fn parse(expression: &Expression) -> Result<Message, Failure> {
     let mut message = Message::default();
     if let Some(vector) = field(fields, &["msg_iov"]) {
         message.len = vector_len(&vector.value)?;
-        if let (Some(count), Expression::List(items)) = (&vector.argument, &vector.value)
-            && usize::try_from(number(count)?) != Ok(items.len())
-        {
-            return Err(Failure::new(format!("msg_iov has {} parts", items.len())));
+        if let Some(count) = &vector.argument {
+            hold_count(&vector.value, count)?;
         }
     }
     if let Some(flags) = field(fields, &["msg_flags"]) {

@@ -95,7 +95,7 @@ impl Runner<'_> {
             "read" | "readv" | "recv" | "recvfrom" | "recvmsg" => self.plan_receive(arguments),
             "write" | "writev" | "send" | "sendto" | "sendmsg" => self.plan_send(arguments),
             "setsockopt" | "getsockopt" => self.plan_option(arguments),
-            name => Err(Failure::new(format!("there is no call {name}"))),
+            name => Err(Failure::unsupported(format!("the call {name}"))),
         }
     }
 
@@ -230,7 +230,7 @@ impl Runner<'_> {
         let (len, flags) = match arguments.name {
             "readv" => {
                 arguments.count(3..=3)?;
-                (message::vector_len(arguments.get(1)?)?, 0)
+                (vector_len(arguments)?, 0)
             }
             "recvmsg" => {
                 arguments.count(3..=3)?;
@@ -249,8 +249,13 @@ impl Runner<'_> {
                 };
                 arguments.count(count..=count)?;
                 let mut flags = if count > 3 { arguments.int(3)? } else { 0 };
-                if matches!(arguments.buffer(1)?, Buffer::Null) {
-                    flags |= NULL_BUFFER;
+                match arguments.buffer(1)? {
+                    Buffer::Any => {}
+                    Buffer::Null => flags |= NULL_BUFFER,
+                    // What arrives follows from its place in the stream, and is checked unasked.
+                    Buffer::Bytes(_) => {
+                        return Err(arguments::wrong("`...` or NULL", arguments.get(1)?));
+                    }
                 }
                 (arguments.len_at(2)?, flags)
             }
@@ -276,7 +281,7 @@ impl Runner<'_> {
         let (data, flags, is_addressed) = match arguments.name {
             "writev" => {
                 arguments.count(3..=3)?;
-                (fill(message::vector_len(arguments.get(1)?)?), 0, false)
+                (fill(vector_len(arguments)?), 0, false)
             }
             "sendmsg" => {
                 arguments.count(3..=3)?;
@@ -415,6 +420,12 @@ impl Runner<'_> {
             _ => {}
         }
     }
+}
+
+/// The bytes of a vector, whose parts are as many as the call says.
+fn vector_len(arguments: Arguments<'_>) -> Result<usize, Failure> {
+    message::hold_count(arguments.get(1)?, arguments.get(2)?)?;
+    message::vector_len(arguments.get(1)?)
 }
 
 impl Plan {

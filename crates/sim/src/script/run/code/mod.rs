@@ -262,6 +262,7 @@ mod tests {
             ("import os", "`import` is not understood"),
             ("for x in (1, 2): pass", "`for` is not understood"),
             ("x = f'{y}'", "strings with a prefix are not understood"),
+            ("assert False 'x'", "the statement should end before `'x'`"),
             ("open('/etc/passwd')", "unknown function: open"),
             ("os.system('x')", "`.` is not understood"),
             ("print(nothing)", "unknown name: nothing"),

@@ -449,8 +449,13 @@ impl Parser<'_> {
                 return self.error(format!("a value is expected, not {seen}"));
             }
         };
+        let end = self.tokens[self.at].end;
         self.at += 1;
-        if matches!((&value, self.peek()), (Expr::Name(_), Kind::Str(_))) {
+        let is_prefix = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|next| next.start == end);
+        if is_prefix && matches!((&value, self.peek()), (Expr::Name(_), Kind::Str(_))) {
             return self.error("strings with a prefix are not understood");
         }
         Ok(value)
