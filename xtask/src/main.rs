@@ -1,7 +1,8 @@
 //! The chores of the repository: `cargo xtask setup`, `cargo xtask test`, `cargo xtask tidy`,
 //! `cargo xtask state-diagram`, `cargo xtask picture`, `cargo xtask conformance`, `cargo xtask differ`,
-//! `cargo xtask explore`, `cargo xtask fuzz`, `cargo xtask simulate`.
+//! `cargo xtask explore`, `cargo xtask fuzz`, `cargo xtask simulate`, `cargo xtask bench`.
 
+mod bench;
 mod conformance;
 mod differ;
 mod explore;
@@ -52,6 +53,8 @@ enum Chore {
     Differ(differ::Options),
     /// Drives two stacks through everything that may happen to a connection, up to bounds.
     Explore(explore::Options),
+    /// Measures estab beside smoltcp, ipstack, tcp_ip and the kernel.
+    Bench(bench::Options),
     /// Checks the house style of every Rust file that git tracks.
     Tidy,
 }
@@ -80,6 +83,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Picture => picture::run(&root),
         Chore::Differ(options) => differ::run(&root, &options),
         Chore::Explore(options) => explore::run(&root, &options),
+        Chore::Bench(options) => bench::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
     }
 }

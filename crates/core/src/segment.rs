@@ -1,5 +1,7 @@
 //! A TCP segment, parsed: what the stack reasons about.
 
+use core::fmt;
+
 use bitflags::bitflags;
 
 use crate::{FourTuple, SeqNumber};
@@ -53,40 +55,54 @@ pub struct SackBlock {
 }
 
 /// Up to four SACK blocks, as many as the option space holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct SackBlocks {
-    blocks: [Option<SackBlock>; 4],
+    /// Those beyond `count` are zero.
+    blocks: [(u32, u32); 4],
+    count: u8,
 }
 
 impl SackBlocks {
     /// Adds a block; answers whether there was room.
     pub fn push(&mut self, block: SackBlock) -> bool {
-        match self.blocks.iter_mut().find(|place| place.is_none()) {
-            Some(place) => {
-                *place = Some(block);
-                true
-            }
-            None => false,
-        }
+        let Some(place) = self.blocks.get_mut(usize::from(self.count)) else {
+            return false;
+        };
+        *place = (block.left.0, block.right.0);
+        self.count += 1;
+        true
     }
 
     /// The blocks, in the order of the option.
     pub fn iter(&self) -> impl Iterator<Item = SackBlock> + '_ {
-        self.blocks.iter().flatten().copied()
+        let blocks = self.blocks.iter().take(self.len());
+        blocks.map(|&(left, right)| SackBlock {
+            left: SeqNumber(left),
+            right: SeqNumber(right),
+        })
     }
 
     /// How many blocks there are, 0 to 4.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.iter().count()
+        usize::from(self.count)
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.blocks[0].is_none()
+        self.count == 0
     }
 }
+
+impl fmt::Debug for SackBlocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+// Every segment that arrives is moved a few times: what is larger is moved by a call.
+const _: () = assert!(size_of::<Segment<'_>>() <= 128);
 
 /// The options estab understands. Anything else on the wire is skipped (RFC 9293 §3.1, MUST-6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
