@@ -35,7 +35,7 @@ pub(super) fn run() -> Outcome {
         }),
         explanation: format!(
             "A SYN with a forged source costs its sender 40 bytes and the server a state that it must keep while the SYN,ACK \
-             is sent again (RFC 4987 §2). A listener of estab keeps at most {} such states of 96 bytes, and 16 \
+             is sent again (RFC 4987 §2). A listener of estab keeps at most {} such states of 96 bytes, and 21 \
              for their place in a table: the flood costs {}, however long it is. Each halving of the room left takes \
              one retry away, so that in a full queue a state is gone after 1 s instead of 63. Beyond the limit, without \
              cookies, a SYN is not answered, and that is counted as SynQueueFull: the honest client's is refused \
@@ -43,7 +43,7 @@ pub(super) fn run() -> Outcome {
              answered at once: the sequence number of the SYN,ACK, and its timestamp, keep what the SYN said, and the \
              client's ACK brings it back. The flood's cookies cost nothing.",
             grouped(kept),
-            bytes(kept * 112)
+            bytes(kept * 117)
         ),
         records: with.stage.records,
     }

@@ -167,11 +167,11 @@ fn a_flood_is_bounded_and_passes() {
     let rows = outcome.table.unwrap().rows;
     assert_eq!(
         rows[1],
-        ["off: after the flood", "1,024", "0", "8,976", "114,688 B"]
+        ["off: after the flood", "1,024", "0", "8,976", "119,808 B"]
     );
     assert_eq!(
         rows[4],
-        ["auto: after the flood", "1,024", "8,976", "0", "114,688 B"]
+        ["auto: after the flood", "1,024", "8,976", "0", "119,808 B"]
     );
     in_order(
         &text,
@@ -224,7 +224,7 @@ fn three_messages_are_enough_and_needed() {
     );
     assert_eq!(of(5)[..2], ["ghost, replay, restart"; 2]);
     assert_eq!(of(5)[2..], ["none"; 3]);
-    assert_eq!(rows[4][1], "479,232 B");
+    assert_eq!(rows[4][1], "119,808 B");
     let mut file = Vec::new();
     assert!(write_capture(&outcome.records, &mut file).is_ok_and(|packets| packets == 6));
 }
