@@ -339,7 +339,7 @@ impl SynQueue {
     pub(crate) fn of(&self, listener: ListenerId) -> impl Iterator<Item = u32> + '_ {
         let own = self.entries.iter();
         own.filter(move |(_, entry)| entry.listener == listener)
-            .map(|(index, _)| index as u32)
+            .map(|(index, _)| index)
     }
 
     /// Keeps data that came on a SYN, if there is room for it; the peer sends it again if not.
