@@ -114,7 +114,8 @@ impl Attacker {
         }
         if self.attack == Attack::Holes {
             self.holes += 2;
-            for conquest in &self.conquests {
+            // Each in its turn.
+            for conquest in self.conquests.iter().skip(tick as usize % 8).step_by(8) {
                 let beyond = 1 + self.holes % 60_000;
                 send(conquest.segment(Flags::ACK, conquest.seq.wrapping_add(beyond), 1, 65_535));
             }

@@ -56,7 +56,7 @@ fn each_attack_alone_takes_nothing_from_the_honest() {
 #[test]
 fn attacks_at_once_by_seeds() {
     let (mut clients, mut served) = (0, Vec::new());
-    for seed in 0..12 {
+    for seed in 0..10 {
         let mut random = fastrand::Rng::with_seed(seed);
         let count = random.usize(2..=4);
         let attacks = random.choose_multiple(Attack::ALL, count);
@@ -72,13 +72,4 @@ fn attacks_at_once_by_seeds() {
         served.last()
     );
     assert_eq!(served.len(), clients);
-}
-
-#[test]
-fn debug8() {
-    play("seed 8", 8, &[Attack::Guesses, Attack::SynData]);
-    let mut random = fastrand::Rng::with_seed(8);
-    let count = random.usize(2..=4);
-    let attacks = random.choose_multiple(Attack::ALL, count);
-    play("seed 8b", 8, &attacks);
 }
