@@ -10,6 +10,7 @@ mod world;
 use std::time::Duration;
 
 use attacker::Attack;
+use estab_core::AcceptPolicy;
 use world::{Outcome, World};
 
 fn told(what: &str, outcome: &Outcome) {
@@ -17,14 +18,16 @@ fn told(what: &str, outcome: &Outcome) {
         clients,
         served,
         failures,
+        overflows,
         peak,
         counted,
     } = outcome;
     let middle = served.get(served.len() / 2);
     println!(
-        "{what}: {} of {clients} served, median {middle:?}, longest {:?}; at most {peak} B; {counted:?} {failures:?}",
+        "{what}: {} of {clients} served, median {middle:?}, longest {:?}, {} failed; at most {peak} B; {overflows} overflows {counted:?}",
         served.len(),
-        served.last()
+        served.last(),
+        failures.len()
     );
 }
 
@@ -46,10 +49,18 @@ fn without_an_attack_everybody_is_served_at_once() {
 }
 
 #[test]
-fn each_attack_alone_takes_nothing_from_the_honest() {
+fn whatever_the_attack_the_honest_are_served() {
     for attack in Attack::ALL {
         let outcome = play(&format!("{attack:?}"), 1, &[attack]);
         assert_eq!(outcome.served.len(), outcome.clients, "{attack:?}");
+        let most = match attack {
+            // A forged SYN may take a client's place, for as long as it takes the client to repeat its own.
+            Attack::Guesses => Duration::from_secs(4),
+            // They take all the memory, until the application gives them up after 5 s.
+            Attack::SlowReaders => Duration::from_secs(8),
+            _ => Duration::from_millis(100),
+        };
+        assert!(outcome.served.last() < Some(&most), "{attack:?}");
     }
 }
 
@@ -72,4 +83,27 @@ fn attacks_at_once_by_seeds() {
         served.last()
     );
     assert_eq!(served.len(), clients);
+    assert!(served.last() < Some(&Duration::from_secs(8)));
+}
+
+/// The application accepts 100 a second, and 200 come that only take a place, beside 40 honest. No policy can tell them
+/// apart; but each honest client learns what became of it.
+#[test]
+fn an_accept_queue_starved_by_finished_handshakes() {
+    for policy in [
+        AcceptPolicy::Hold,
+        AcceptPolicy::Reset,
+        AcceptPolicy::ShedOldest,
+    ] {
+        let outcome = World::starving(1, 10, policy).run();
+        told(policy.name(), &outcome);
+        assert!(outcome.overflows > 0);
+        let (served, failed) = (outcome.served.len(), outcome.failures.len());
+        assert_eq!(served + failed, outcome.clients, "{policy:?}");
+        match policy {
+            // Their SYNs are sent again, until there is a place.
+            AcceptPolicy::Hold => assert_eq!(failed, 0),
+            _ => assert!(served > 0 && failed > 0),
+        }
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use estab_core::error::{ReadError, WriteError};
 use estab_core::observe::{Cause, Silent, StateName};
 use estab_core::{
-    Checksum, Config, ConnectOptions, Instant, ListenOptions, ListenerId, Secrets, Shutdown,
-    SocketId, Stack, Status, SynCookies,
+    AcceptPolicy, Checksum, Config, ConnectOptions, Instant, ListenOptions, ListenerId, Secrets,
+    Shutdown, SocketId, Stack, Status, SynCookies,
 };
 
 use crate::attacker::{Attack, Attacker};
@@ -60,6 +60,8 @@ pub(crate) struct Outcome {
     /// How long the honest took who were served, in order.
     pub(crate) served: Vec<Duration>,
     pub(crate) failures: Vec<Cause>,
+    /// SYNs and children that the listener turned away.
+    pub(crate) overflows: u64,
     /// The most memory the server ever used.
     pub(crate) peak: usize,
     /// How often what names each attack was counted.
@@ -77,11 +79,27 @@ pub(crate) struct World {
     /// On the way, with the time of arrival.
     wire: VecDeque<(Instant, Vec<u8>)>,
     peak: usize,
+    /// Ticks between two calls of accept; zero is as often as there is somebody.
+    accepts_every: u32,
 }
 
 impl World {
+    /// The application accepts one connection every so many ticks, and the listener does this with those beyond its queue.
+    pub(crate) fn starving(seed: u64, every: u32, policy: AcceptPolicy) -> Self {
+        let mut world = Self::with(seed, &[Attack::Handshakes], |options| {
+            options.backlog = 64;
+            options.policy = policy;
+        });
+        world.accepts_every = every;
+        world
+    }
+
     /// The attacks happen all at once.
     pub(crate) fn new(seed: u64, attacks: &[Attack]) -> Self {
+        Self::with(seed, attacks, |_| ())
+    }
+
+    fn with(seed: u64, attacks: &[Attack], edit: impl FnOnce(&mut ListenOptions)) -> Self {
         let now = Instant::from_millis(1_000);
         let config = |address: Ipv4Addr| Config {
             addresses: vec![address.into()],
@@ -99,9 +117,9 @@ impl World {
         };
         let secrets = |salt: u64| Secrets::from_seed(seed * 2 + salt);
         let mut server = Stack::new(limits, secrets(0), Silent, now);
-        let listener = server
-            .listen(now, ListenOptions::new(SERVER.into()))
-            .expect("the port is free");
+        let mut options = ListenOptions::new(SERVER.into());
+        edit(&mut options);
+        let listener = server.listen(now, options).expect("the port is free");
         let attackers = attacks.iter().zip(1..);
         Self {
             now,
@@ -115,6 +133,7 @@ impl World {
                 .collect(),
             wire: VecDeque::new(),
             peak: 0,
+            accepts_every: 0,
         }
     }
 
@@ -132,7 +151,7 @@ impl World {
             self.deliver();
             self.server.advance(self.now);
             self.net.advance(self.now);
-            self.serve();
+            self.serve(tick);
             self.poll_clients();
             self.transmit();
             self.weigh();
@@ -210,7 +229,11 @@ impl World {
     }
 
     /// The server's application accepts whoever comes, and bounds what each may take of its time.
-    fn serve(&mut self) {
+    fn serve(&mut self, tick: u32) {
+        let every = self.accepts_every;
+        if every > 0 && !tick.is_multiple_of(every) {
+            return self.poll_children();
+        }
         while let Some(socket) = self
             .server
             .accept(self.now, self.listener)
@@ -223,7 +246,14 @@ impl World {
                 written: 0,
                 shut: false,
             });
+            if every > 0 {
+                break;
+            }
         }
+        self.poll_children();
+    }
+
+    fn poll_children(&mut self) {
         let (server, now) = (&mut self.server, self.now);
         self.children.retain_mut(|child| child.poll(server, now));
     }
@@ -254,6 +284,7 @@ impl World {
             clients: self.clients.len(),
             served,
             failures: outcomes().filter_map(Result::err).collect(),
+            overflows: counters.listen_overflows,
             peak: self.peak,
             counted: attacks
                 .map(|attack| (attack, attack.counted(counters)))
