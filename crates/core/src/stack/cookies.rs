@@ -63,23 +63,35 @@ impl<O: Observer> Stack<O> {
         if !self.expects_cookies() {
             return false;
         }
-        let offer = self.cookies.check(self.cx.now, segment);
-        let most = self.cx.config.max_connections;
-        let offer = offer.filter(|_| self.cookies.spend(hash, segment.ack - 1, most));
-        let Some(listener) = self.listeners.get_mut(id) else {
-            return false;
-        };
-        let Some(offer) = offer else {
+        if let Some(offer) = self.redeem(segment, hash) {
+            self.open_with_cookie(id, offer, segment, hash);
+            return true;
+        }
+        if let Some(listener) = self.listeners.get_mut(id) {
             listener.tally.cookies_failed += 1;
             self.cx.counters.syncookies_failed += 1;
-            return false;
-        };
-        listener.tally.cookies_accepted += 1;
+        }
+        false
+    }
+
+    /// What the cookie keeps that a segment brings back, if it does, for the first time. `hash`: the 4-tuple's.
+    fn redeem(&mut self, segment: &Segment<'_>, hash: u32) -> Option<Offer> {
+        let offer = self.cookies.check(self.cx.now, segment)?;
+        let most = self.cx.config.max_connections;
+        let is_first = self.cookies.spend(hash, segment.ack - 1, most);
+        is_first.then_some(offer)
+    }
+
+    /// A good cookie makes a connection.
+    fn open_with_cookie(&mut self, id: ListenerId, offer: Offer, segment: &Segment<'_>, hash: u32) {
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.tally.cookies_accepted += 1;
+        }
         self.cx.counters.syncookies_recv += 1;
         let begun = self.begun(segment);
         let life = self.cx.next_life();
         let Some(listener) = self.listeners.get(id) else {
-            return false;
+            return;
         };
         let scaled = u32::from(segment.wnd) << offer.shift.unwrap_or(0);
         // The entry that the SYN would have got.
@@ -105,6 +117,25 @@ impl<O: Observer> Stack<O> {
             Begun::Unknown => entry.was_answered_at(None, &self.cx.config),
         }
         self.complete_cookie(entry, segment, hash);
+    }
+
+    /// An ACK for an entry that another SYN has made. If it brings back a cookie, its sender has proved where it is; so
+    /// has nobody for the entry, which gives way: otherwise a SYN in a client's name would keep the client out for as
+    /// long as the entry lasts. Answers whether it was so.
+    pub(super) fn replace_by_cookie(&mut self, index: u32, segment: &Segment<'_>) -> bool {
+        let Some(entry) = self.syn_queue.get(index) else {
+            return false;
+        };
+        let (id, is_own) = (entry.listener, entry.irs == segment.seq - 1);
+        if is_own || entry.is_held() || !self.expects_cookies() {
+            return false;
+        }
+        let hash = self.cx.secrets.table_hash(&segment.tuple);
+        let Some(offer) = self.redeem(segment, hash) else {
+            return false;
+        };
+        self.drop_half_open(index, Cause::OtherSyn);
+        self.open_with_cookie(id, offer, segment, hash);
         true
     }
 
@@ -115,11 +146,8 @@ impl<O: Observer> Stack<O> {
         if irs != Some(segment.seq - 1) || !self.expects_cookies() {
             return false;
         }
-        let now = self.cx.now;
-        let good = self.cookies.check(now, segment).is_some();
         let hash = self.cx.secrets.table_hash(&segment.tuple);
-        let most = self.cx.config.max_connections;
-        if !good || !self.cookies.spend(hash, segment.ack - 1, most) {
+        if self.redeem(segment, hash).is_none() {
             return false;
         }
         let begun = self.begun(segment);

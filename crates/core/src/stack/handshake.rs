@@ -156,6 +156,8 @@ impl<O: Observer> Stack<O> {
             } else {
                 discard(self, DiscardReason::ResetOutside);
             }
+        } else if segment.flags & controls == Flags::ACK && self.replace_by_cookie(index, segment) {
+            // It belongs to the connection that has begun.
         } else if no_timestamp {
             discard(self, DiscardReason::NoTimestamp);
         } else if old_timestamp || !in_window {

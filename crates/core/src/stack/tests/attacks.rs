@@ -6,19 +6,19 @@ use crate::Holdings;
 use crate::error::{ConnectError, WriteError};
 
 /// Somebody honest, whose connection must go on.
-struct Bystander {
+pub(super) struct Bystander {
     peer: Peer,
     id: SocketId,
 }
 
 impl Bystander {
-    fn new(harness: &mut Harness) -> Self {
+    pub(super) fn new(harness: &mut Harness) -> Self {
         let (peer, id) = harness.accepted();
         Self { peer, id }
     }
 
     /// Says something and is answered.
-    fn talk(&mut self, harness: &mut Harness) {
+    pub(super) fn talk(&mut self, harness: &mut Harness) {
         harness.drain();
         harness.send(&self.peer, PA, self.peer.them, self.peer.us, b"ping");
         self.peer.them += 4;

@@ -392,3 +392,36 @@ fn a_listener_without_options_offers_none() {
     let id = harness.accept(listener).expect("a child");
     assert!(!harness.status(id).timestamps);
 }
+
+/// Somebody who sees no answers sends a SYN in a client's name, and gets an entry where the client got a cookie. The
+/// client proves where it is; the entry does not.
+#[test]
+fn a_cookie_takes_the_place_of_an_entry_that_a_forged_syn_has_made() {
+    both(|family| {
+        for edit in [all_options, |_: &mut Segment<'_>| ()] {
+            let mut harness = always(family);
+            let listener = harness.listen();
+            let (peer, _) = answered(&mut harness, edit);
+            harness.stack.config_mut().syn_cookies = SynCookies::Auto;
+            let forged = (peer.them + 1_000_000, SeqNumber(0));
+            harness.send_with(&peer, S, forged, b"", edit);
+            harness.drain();
+            // What brings back no cookie moves nothing.
+            harness.ack(&peer, peer.us + 512);
+            assert_eq!(harness.state(&peer), StateName::SynReceived);
+            harness.drain();
+            harness.send(&peer, PA, peer.them, peer.us, b"hello");
+            harness.assert_entered(&peer, StateName::Established, Cause::AckOfSyn);
+            let id = harness.accept(listener).expect("the client");
+            assert_eq!(harness.read(id), b"hello");
+            assert_eq!(harness.stack.half_open(), 0);
+            harness.write(id, b"x");
+            assert_eq!(harness.drain().pop().expect("data").seq, peer.us);
+            // Once: a replay finds a connection, or nothing.
+            harness.abort(id);
+            harness.send_with(&peer, S, forged, b"", edit);
+            harness.send(&peer, PA, peer.them, peer.us, b"hello");
+            assert_eq!(harness.state(&peer), StateName::SynReceived);
+        }
+    });
+}

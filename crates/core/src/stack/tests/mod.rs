@@ -14,6 +14,7 @@ mod deferred;
 mod delivery;
 mod duplicates;
 mod ends;
+mod floods;
 mod held_ports;
 mod hostile;
 mod inspect;
