@@ -146,10 +146,13 @@ impl ByteQueue {
 
     /// The pieces of the `length` bytes that begin `offset` bytes behind the front.
     pub(crate) fn range(&self, offset: usize, length: usize) -> Pieces<'_> {
+        if length == 0 {
+            return Pieces::default();
+        }
         assert!(offset + length <= self.len);
         let place = self.start + offset;
         Pieces {
-            chunks: self.chunks.range((place / CHUNK).min(self.chunks.len())..),
+            chunks: self.chunks.range(place / CHUNK..),
             skip: place % CHUNK,
             length,
         }
@@ -202,12 +205,14 @@ impl ByteQueue {
 
     /// Drops everything, and gives back the memory if it is much.
     pub(crate) fn clear(&mut self, spares: &mut SpareChunks) {
-        self.consume(self.len, spares);
+        if !self.is_empty() {
+            self.consume(self.len, spares);
+        }
     }
 }
 
 /// Bytes of a queue, piece by piece.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pieces<'a> {
     chunks: vec_deque::Iter<'a, Chunk>,
     /// Bytes of the next chunk that do not belong to it.
