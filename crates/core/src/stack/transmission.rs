@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::{ReadyLinks, Stack};
+use crate::buffer::Pieces;
 use crate::context::Reply;
 use crate::observe::{Direction, Observer};
 use crate::{Instant, wire};
@@ -69,7 +70,7 @@ impl<O: Observer> Stack<O> {
     fn write_reply(&mut self, reply: Reply, packet: &mut Vec<u8>) {
         match reply {
             Reply::Segment(segment, life, again, treatment) => {
-                wire::write_segment(packet, &segment, [], 0, treatment);
+                wire::write_segment(packet, &segment, Pieces::default(), 0, treatment);
                 let counters = &mut self.cx.counters;
                 if again {
                     counters.retrans_segs += 1
