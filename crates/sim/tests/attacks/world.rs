@@ -155,7 +155,7 @@ impl World {
             self.poll_clients();
             self.transmit();
             self.weigh();
-            self.now = self.now + TICK;
+            self.now += TICK;
         }
         self.outcome()
     }

@@ -346,7 +346,7 @@ fn single_bytes_in_order_that_nobody_reads() {
     for _ in 0..BUFFER + 100 {
         for peer in &mut attackers {
             harness.send(peer, A, peer.them, peer.us, b"x");
-            peer.them = peer.them + 1;
+            peer.them += 1;
         }
         harness.sent.clear();
     }
