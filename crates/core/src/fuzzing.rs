@@ -23,6 +23,6 @@ pub fn parse(packet: &[u8], checksum: Checksum) -> Result<Option<Segment<'_>>, D
 pub fn write(segment: &Segment<'_>, more: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     let treatment = Config::default().treatment(None);
-    wire::write_segment(&mut packet, segment, more, 0, treatment);
+    wire::write_segment(&mut packet, segment, [more], 0, treatment);
     packet
 }

@@ -135,7 +135,8 @@ impl Connection {
         let controls = u32::from(old.syn_unacked())
             + u32::from(fin.is_some_and(|fin| fin.precedes(segment.ack)));
         let data = acked - controls;
-        self.send.busy.buffer.consume(data as usize);
+        let spares = &mut cx.spares.chunks;
+        self.send.busy.buffer.consume(data as usize, spares);
         self.send.busy.urgent_ahead = self.send.busy.urgent_ahead.saturating_sub(data);
         let sacked = self.send.busy.queue.sacked();
         let taken = self.send.busy.queue.acknowledge(segment.ack);

@@ -343,7 +343,7 @@ impl Connection {
             return self.discard(cx, DiscardReason::NoMemory);
         }
         self.receive.busy.begin(&mut cx.spares.receive);
-        match self.receive.take(rcv, seq, data) {
+        match self.receive.take(rcv, seq, data, &mut cx.spares.chunks) {
             None => self.discard(cx, DiscardReason::ReassemblyFull),
             Some(taken) => {
                 self.history.bytes_received += u64::from(taken);

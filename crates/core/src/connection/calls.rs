@@ -5,6 +5,7 @@ use super::history::PastCall;
 use super::state::State;
 use super::{Call, CallResult, Connection, Owner};
 use crate::SocketOptions;
+use crate::buffer::SpareChunks;
 use crate::context::Context;
 use crate::error::{ReadError, ShutdownError, WriteError};
 use crate::memory::Memory;
@@ -26,10 +27,10 @@ impl Connection {
     /// RECEIVE (RFC 9293 §3.10.3): `Ok(0)` is the end of file, or an empty `into`.
     pub(crate) fn read<O: Observer>(
         &mut self,
-        cx: &Context<O>,
+        cx: &mut Context<O>,
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
-        let result = self.take_bytes(into);
+        let result = self.take_bytes(&mut cx.spares.chunks, into);
         self.has_read = true;
         if matches!(result, Ok(0)) && !into.is_empty() {
             self.history.end_of_file_delivered = true;
@@ -55,10 +56,14 @@ impl Connection {
         self.remember_call(cx, call, outcome);
     }
 
-    fn take_bytes(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
+    fn take_bytes(
+        &mut self,
+        spares: &mut SpareChunks,
+        into: &mut [u8],
+    ) -> Result<usize, ReadError> {
         if self.has_bytes_to_deliver() {
             let most = into.len().min(self.receive.readable_at_once());
-            let length = self.receive.busy.buffer.read(&mut into[..most]);
+            let length = self.receive.busy.buffer.read(&mut into[..most], spares);
             self.receive.busy.urgent = self.receive.busy.urgent.saturating_sub(length as u32);
             return Ok(length);
         }
@@ -184,7 +189,7 @@ impl Connection {
         if work.buffer.is_empty() {
             work.waiting_since = cx.now;
         }
-        work.buffer.push(&data[..length]);
+        work.buffer.push(&data[..length], &mut cx.spares.chunks);
         if !self.timers.retransmit.is_set() {
             self.arm_retransmission(cx.now);
         }

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use bitflags::bitflags;
 
+use crate::buffer::SpareChunks;
 use crate::{KeepAlive, SocketOptions};
 
 bitflags! {
@@ -183,7 +184,7 @@ pub(crate) trait Work: Clone + fmt::Debug + 'static {
     fn bytes_held(&self) -> usize;
 
     /// As new, but for what little memory its parts hold.
-    fn renew(&mut self);
+    fn renew(&mut self, chunks: &mut SpareChunks);
 }
 
 /// Boxes that connections at rest have given back, with small buffers in them: an exchange of a few bytes then asks
@@ -218,11 +219,11 @@ impl<T: Work> Lazy<T> {
     }
 
     /// Gives the room back, if there is any.
-    pub(crate) fn end(&mut self, spares: &mut Spares<T>) {
+    pub(crate) fn end(&mut self, spares: &mut Spares<T>, chunks: &mut SpareChunks) {
         if let Some(mut work) = self.0.take()
             && spares.0.len() < Spares::<T>::MOST
         {
-            work.renew();
+            work.renew(chunks);
             spares.0.push(work);
         }
     }

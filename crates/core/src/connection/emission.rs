@@ -203,7 +203,8 @@ impl Connection {
             .urgent_field(seq)
             .filter(|_| !flags.contains(Flags::SYN));
         let urg = urgent.map_or(Flags::empty(), |_| Flags::URG);
-        let (payload, more) = self.send.busy.buffer.range(offset, length);
+        let mut pieces = self.send.busy.buffer.range(offset, length);
+        let payload = pieces.next().unwrap_or_default();
         let segment = Segment {
             tuple: self.tuple,
             seq,
@@ -216,7 +217,7 @@ impl Connection {
         };
         let identification = self.history.segs_out as u16;
         let treatment = self.treatment(&cx.config);
-        wire::write_segment(packet, &segment, more, identification, treatment);
+        wire::write_segment(packet, &segment, pieces, identification, treatment);
         cx.seen(
             self.life,
             &segment,

@@ -30,6 +30,7 @@ use core::time::Duration;
 
 use bitflags::bitflags;
 
+use crate::buffer::SpareChunks;
 use crate::context::{Context, bare_segment};
 use crate::list::Links;
 use crate::memory::Memory;
@@ -134,6 +135,7 @@ impl TimestampState {
 pub(crate) struct Spare {
     send: Spares<SendWork>,
     receive: Spares<ReceiveWork>,
+    pub(crate) chunks: SpareChunks,
 }
 
 impl Spare {
@@ -141,6 +143,7 @@ impl Spare {
         Self {
             send: Spares::new(),
             receive: Spares::new(),
+            chunks: SpareChunks::new(),
         }
     }
 }
@@ -298,10 +301,13 @@ impl Connection {
     /// Gives back what only work needs, if there is none.
     pub(crate) fn rest<O: Observer>(&mut self, cx: &mut Context<O>) {
         if self.send.busy.is_done() && !self.timers.retransmit.is_set() {
-            self.send.clear(&mut cx.spares.send);
+            self.send.clear(&mut cx.spares);
         }
         if self.receive.busy.is_done() {
-            self.receive.busy.end(&mut cx.spares.receive);
+            let Spare {
+                receive, chunks, ..
+            } = &mut cx.spares;
+            self.receive.busy.end(receive, chunks);
         }
     }
 
@@ -367,7 +373,7 @@ impl Connection {
             cx.orphans -= 1;
         }
         self.lost = self.send.busy.buffer.len() as u32; // at most 2^29: `SocketOptions::BUFFER`
-        self.send.clear(&mut cx.spares.send);
+        self.send.clear(&mut cx.spares);
         self.receive.forget_out_of_order();
         self.timers = Timers::default();
         self.readiness |= Readiness::READABLE | Readiness::WRITABLE | Readiness::ACKNOWLEDGED;

@@ -5,7 +5,7 @@ use super::compact::{Lazy, Work};
 use super::reassembly::Reassembly;
 use super::send::DEFAULT_MSS;
 use super::state::Rcv;
-use crate::buffer::ByteQueue;
+use crate::buffer::{ByteQueue, SpareChunks};
 use crate::memory::{Memory, MemoryLevel, guaranteed};
 use crate::{SackBlock, SackBlocks, SeqNumber};
 
@@ -62,17 +62,17 @@ impl Work for ReceiveWork {
     }
 
     fn bytes_held(&self) -> usize {
-        self.buffer.capacity() + self.reassembly.bytes_held()
+        self.buffer.bytes_held() + self.reassembly.bytes_held()
     }
 
-    fn renew(&mut self) {
+    fn renew(&mut self, chunks: &mut SpareChunks) {
         let Self {
             buffer,
             reassembly,
             duplicate,
             urgent,
         } = self;
-        buffer.clear();
+        buffer.clear(chunks);
         reassembly.clear();
         (*duplicate, *urgent) = (NOTHING, 0);
     }
@@ -160,7 +160,13 @@ impl ReceiveSide {
 
     /// Takes acceptable data, already cut to the window. Answers how many bytes became readable, or `None`
     /// if out-of-order data could not be held.
-    pub(crate) fn take(&mut self, rcv: &mut Rcv, seq: SeqNumber, data: &[u8]) -> Option<u32> {
+    pub(crate) fn take(
+        &mut self,
+        rcv: &mut Rcv,
+        seq: SeqNumber,
+        data: &[u8],
+        chunks: &mut SpareChunks,
+    ) -> Option<u32> {
         if seq != rcv.nxt {
             // RFC 5681 §4.2: out-of-order data is acknowledged at once, so that the sender sees the hole.
             self.owe_ack_now();
@@ -171,7 +177,7 @@ impl ReceiveSide {
                 .ok()
                 .map(|_| 0);
         }
-        self.busy.buffer.push(data);
+        self.busy.buffer.push(data, chunks);
         rcv.nxt += data.len() as u32;
         let mut taken = data.len() as u32;
         if self.busy.reassembly.is_empty() {
@@ -181,7 +187,7 @@ impl ReceiveSide {
             let ReceiveWork {
                 buffer, reassembly, ..
             } = &mut *self.busy;
-            taken += reassembly.take_contiguous(rcv.nxt, |bytes| buffer.push(bytes));
+            taken += reassembly.take_contiguous(rcv.nxt, |bytes| buffer.push(bytes, chunks));
             rcv.nxt = seq + taken;
             self.owe_ack_now();
         }

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use super::compact::{CompactOptions, Lazy, Spares, Work};
+use super::compact::{CompactOptions, Lazy, Work};
 use super::queue::{Lost, RetransmissionQueue};
 use super::rtt::Rtt;
 use super::state::Snd;
-use super::{CongestionState, Outstanding};
-use crate::buffer::ByteQueue;
+use super::{CongestionState, Outstanding, Spare};
+use crate::buffer::{ByteQueue, SpareChunks};
 use crate::config::{Config, SocketOptions};
 use crate::congestion::{Congestion, CongestionControl};
 use crate::memory::{Memory, guaranteed};
@@ -104,10 +104,10 @@ impl Work for SendWork {
     }
 
     fn bytes_held(&self) -> usize {
-        self.buffer.capacity() + self.queue.bytes_held()
+        self.buffer.bytes_held() + self.queue.bytes_held()
     }
 
-    fn renew(&mut self) {
+    fn renew(&mut self, chunks: &mut SpareChunks) {
         let Self {
             buffer,
             queue,
@@ -124,7 +124,7 @@ impl Work for SendWork {
             held_back,
             uncorked,
         } = self;
-        buffer.clear();
+        buffer.clear(chunks);
         queue.clear();
         *waiting_since = Instant::ZERO;
         (*inflation, *urgent_ahead, *used) = (0, 0, 0);
@@ -188,9 +188,9 @@ impl SendSide {
     }
 
     /// Forgets what was written.
-    pub(crate) fn clear(&mut self, spares: &mut Spares<SendWork>) {
+    pub(crate) fn clear(&mut self, spares: &mut Spare) {
         self.delivered = self.delivered();
-        self.busy.end(spares);
+        self.busy.end(&mut spares.send, &mut spares.chunks);
     }
 
     /// Segments that the peer has received.

@@ -43,8 +43,8 @@ impl Connection {
         if place >= self.receive.busy.buffer.len() || !self.may_deliver() {
             return None;
         }
-        let (first, second) = self.receive.busy.buffer.range(place, 1);
-        first.first().or(second.first()).copied()
+        let mut byte = self.receive.busy.buffer.range(place, 1).flatten();
+        byte.next().copied()
     }
 
     /// SEND with the URGENT flag (RFC 9293 §3.10.2): what was taken, and all before it, is urgent.

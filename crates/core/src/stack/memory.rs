@@ -19,7 +19,8 @@ impl<O: Observer> Stack<O> {
     /// What was allowed before memory came short is never taken back, and each connection goes on with its guaranteed
     /// share. So `used` may exceed `budget`: by what the buffers of two segments each way take for every connection,
     /// the room to which one buffer's growth doubles it, and the handshakes under way. Chunks of slots that are not
-    /// full are not in it, nor are the few boxes kept for the next exchange (about 170 KB at most).
+    /// full are not in it, nor are the few boxes kept for the next exchange (about 170 KB at most), nor the buffers'
+    /// spare chunks (1 MiB at most, and none while memory is short).
     pub fn memory(&self) -> MemoryStatus {
         let (memory, budget) = (&self.cx.memory, self.cx.config.memory);
         let others = self.entries_held() + self.cx.reply_bytes();
@@ -49,6 +50,9 @@ impl<O: Observer> Stack<O> {
         let others = self.entries_held() + self.cx.reply_bytes();
         if self.cx.memory.weigh(others, self.cx.config.memory) {
             self.cx.counters.tcp_memory_pressures += 1;
+        }
+        if self.cx.memory.level() > MemoryLevel::Low {
+            self.cx.spares.chunks.clear();
         }
     }
 

@@ -10,6 +10,7 @@ mod handshake;
 mod holdings;
 mod icmp;
 mod inspect;
+mod listening;
 mod memory;
 mod neglect;
 mod ports;
@@ -26,8 +27,9 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 pub use crate::demux::{ListenerId, ListenerStatus};
-pub use calls::{ConnectOptions, ListenOptions};
+pub use calls::ConnectOptions;
 pub use holdings::Holdings;
+pub use listening::ListenOptions;
 pub use transmission::Transmit;
 
 use crate::arena::Arena;

@@ -69,7 +69,7 @@ impl<O: Observer> Stack<O> {
     fn write_reply(&mut self, reply: Reply, packet: &mut Vec<u8>) {
         match reply {
             Reply::Segment(segment, life, again, treatment) => {
-                wire::write_segment(packet, &segment, &[], 0, treatment);
+                wire::write_segment(packet, &segment, [], 0, treatment);
                 let counters = &mut self.cx.counters;
                 if again {
                     counters.retrans_segs += 1

@@ -78,21 +78,24 @@ pub(crate) fn parse(packet: &[u8], checksum: Checksum) -> Result<Packet<'_>, Unu
 }
 
 /// Makes `out` the IP packet that carries `segment`, with `segment.payload` followed by `more` as
-/// its data: the two ends of a ring. All checksums are computed. IPv4 gets `identification` and DF
+/// its data: the pieces of a queue. All checksums are computed. IPv4 gets `identification` and DF
 /// (RFC 1191 §3).
 ///
 /// SACK blocks beyond the option space are left out. Both ends of the tuple must be of one family
 /// and the packet no longer than IP can say (65,535 bytes).
-pub(crate) fn write_segment(
+pub(crate) fn write_segment<'a, M>(
     out: &mut Vec<u8>,
     segment: &Segment<'_>,
-    more: &[u8],
+    more: M,
     identification: u16,
     treatment: Treatment,
-) {
+) where
+    M: IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+{
+    let more = more.into_iter();
     let (local, remote) = (segment.tuple.local().ip(), segment.tuple.remote().ip());
     let header_len = tcp::FIXED_LEN + encoded_len(&segment.options);
-    let tcp_len = header_len + segment.payload.len() + more.len();
+    let tcp_len = header_len + segment.payload.len() + more.clone().map(<[u8]>::len).sum::<usize>();
     out.clear();
     let protocol = ip_number::TCP;
     ip::write_header(

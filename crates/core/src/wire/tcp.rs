@@ -28,7 +28,11 @@ pub(super) fn parse<'a>(
 }
 
 /// Appends the TCP header of `segment` with a checksum of zero, then its data and `more`.
-pub(super) fn write(out: &mut Vec<u8>, segment: &Segment<'_>, more: &[u8]) {
+pub(super) fn write<'a>(
+    out: &mut Vec<u8>,
+    segment: &Segment<'_>,
+    more: impl Iterator<Item = &'a [u8]>,
+) {
     let header_len = FIXED_LEN + options::encoded_len(&segment.options);
     let mut fixed = [0; FIXED_LEN];
     fixed[..2].copy_from_slice(&segment.tuple.local_port().to_be_bytes());
@@ -43,7 +47,7 @@ pub(super) fn write(out: &mut Vec<u8>, segment: &Segment<'_>, more: &[u8]) {
     out.extend_from_slice(&fixed);
     options::write(out, &segment.options);
     out.extend_from_slice(segment.payload);
-    out.extend_from_slice(more);
+    more.for_each(|piece| out.extend_from_slice(piece));
 }
 
 /// Puts the checksum into `bytes`, a segment as [`write`] made it.

@@ -39,7 +39,7 @@ fn segment(tuple: FourTuple, payload: &[u8]) -> Segment<'_> {
 
 fn written(segment: &Segment<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    write_segment(&mut out, segment, &[], 1, TREATMENT);
+    write_segment(&mut out, segment, [], 1, TREATMENT);
     out
 }
 
@@ -80,13 +80,7 @@ fn a_syn_of_linux_is_read_and_written_alike() {
     assert!(syn.payload.is_empty());
     let mut again = Vec::new();
     let tuple = syn.tuple.reversed();
-    write_segment(
-        &mut again,
-        &Segment { tuple, ..syn },
-        &[],
-        0x748d,
-        TREATMENT,
-    );
+    write_segment(&mut again, &Segment { tuple, ..syn }, [], 0x748d, TREATMENT);
     assert_eq!(again, packet);
 }
 
@@ -98,7 +92,7 @@ fn a_syn_of_linux_over_ipv6_is_read_and_written_alike() {
     assert_eq!(syn.tuple, tuple("[fd00::2]:80", "[fd00::1]:59370"));
     let mut again = Vec::new();
     let tuple = syn.tuple.reversed();
-    write_segment(&mut again, &Segment { tuple, ..syn }, &[], 7, TREATMENT);
+    write_segment(&mut again, &Segment { tuple, ..syn }, [], 7, TREATMENT);
     assert_eq!(again, packet);
 }
 
@@ -250,7 +244,7 @@ proptest! {
     ) {
         let mut out = std::vec![1, 2, 3];
         let segment = Segment { payload: &data, ..segment };
-        write_segment(&mut out, &segment, &more, identification, TREATMENT);
+        write_segment(&mut out, &segment, [&more[..]], identification, TREATMENT);
         let read = parse_tcp(&out);
         prop_assert_eq!(read.tuple, segment.tuple.reversed());
         prop_assert_eq!((read.seq, read.ack, read.wnd), (segment.seq, segment.ack, segment.wnd));

@@ -177,7 +177,7 @@ proptest! {
             segment.options.timestamps = Some(Timestamps { value: 1, echo: 2 });
             segment.options.sack.push(crate::SackBlock { left: peer.us, right: peer.us + 9 });
             let mut packet = Vec::new();
-            wire::write_segment(&mut packet, &segment, &bytes(near.data), 1, wire::TREATMENT);
+            wire::write_segment(&mut packet, &segment, [&bytes(near.data)[..]], 1, wire::TREATMENT);
             for (place, value) in &changes {
                 let place = place.index(packet.len());
                 packet[place] = *value;

@@ -108,7 +108,7 @@ fn answers_that_wait_are_bounded() {
     let peer = harness.new_peer(9999, 0);
     let segment = crate::context::bare_segment(peer.tuple.reversed(), peer.them, peer.us, S);
     let mut packet = Vec::new();
-    wire::write_segment(&mut packet, &segment, &[], 1, wire::TREATMENT);
+    wire::write_segment(&mut packet, &segment, [], 1, wire::TREATMENT);
     for _ in 0..12 {
         harness
             .stack

@@ -228,7 +228,7 @@ impl Harness {
 
     fn send_segment(&mut self, segment: &Segment<'_>) {
         let mut packet = Vec::new();
-        wire::write_segment(&mut packet, segment, &[], 7, wire::TREATMENT);
+        wire::write_segment(&mut packet, segment, [], 7, wire::TREATMENT);
         self.receive(&packet);
     }
 

@@ -55,7 +55,7 @@ fn icmp(family: Family, kind: u8, code: u8, rest: [u8; 4], body: &[u8]) -> Vec<u
 fn quote(peer: &Peer, seq: SeqNumber) -> Vec<u8> {
     let segment = crate::context::bare_segment(peer.tuple, seq, peer.them, A);
     let mut packet = Vec::new();
-    wire::write_segment(&mut packet, &segment, &[], 1, wire::TREATMENT);
+    wire::write_segment(&mut packet, &segment, [], 1, wire::TREATMENT);
     packet
 }
 
@@ -412,7 +412,7 @@ fn a_wrong_checksum_is_counted_and_the_segment_dropped() {
         let tuple = peer.tuple.reversed();
         let syn = crate::context::bare_segment(tuple, peer.them - 1, SeqNumber(0), S);
         let mut packet = Vec::new();
-        wire::write_segment(&mut packet, &syn, &[], 1, wire::TREATMENT);
+        wire::write_segment(&mut packet, &syn, [], 1, wire::TREATMENT);
         let tcp = if family == V4 { 20 } else { 40 };
         for bit in (tcp * 8)..(packet.len() * 8) {
             let mut wrong = packet.clone();
