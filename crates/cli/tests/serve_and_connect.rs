@@ -121,7 +121,7 @@ fn what_is_taken_is_told_in_one_line() {
         // What a killed host leaves does not stop the next.
         assert!(control.exists());
         let (next, _) = serve(&control);
-        kill(pid(&next), Signal::SIGINT).unwrap();
+        kill(pid(&next), Signal::SIGTERM).unwrap();
         assert_eq!(finish(next).status.code(), Some(0));
     });
 }
